@@ -1,0 +1,1 @@
+"""Runnable references of the patterns: one pattern, one file, one public class."""

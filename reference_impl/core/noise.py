@@ -1,0 +1,47 @@
+"""Noise that does not depend on the number of processes.
+
+Each process holds the rows `rank::world` of the global batch. A draw with one row per observation
+is made for the whole batch, from a generator that stands alike on all processes, and each keeps
+its rows; so a run on N processes computes what one process computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+LIKE = {torch.randn_like: torch.randn, torch.rand_like: torch.rand}
+
+
+class SharedNoise(TorchFunctionMode):
+    """While active, torch's random functions draw for the global batch of `local * world` rows."""
+
+    def __init__(self, local: int, rank: int, world: int) -> None:
+        super().__init__()
+        self.local, self.rank, self.world = local, rank, world
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kw = dict(kwargs or {})
+        if func in LIKE:
+            ref = args[0]
+            return self._draw(LIKE[func], list(ref.shape), {"device": ref.device, "dtype": ref.dtype, **kw})
+        if func in (torch.randn, torch.rand):
+            size = kw.pop("size", args)
+            return self._draw(func, list(size[0] if len(size) == 1 and not isinstance(size[0], int) else size), kw)
+        if func is torch.randint and "size" not in kw:
+            *bounds, size = args
+            return self._draw(lambda s, **k: torch.randint(*bounds, tuple(s), **k), list(size), kw)
+        if func in (torch.bernoulli, Tensor.bernoulli) and len(args) == 1 and not kw:
+            return (self._draw(torch.rand, list(args[0].shape), {"device": args[0].device}) < args[0]).to(args[0].dtype)
+        return func(*args, **kw)
+
+    def _draw(self, draw: Callable[..., Tensor], size: list[int], kw: dict[str, Any]) -> Tensor:
+        if not size or size[0] != self.local:
+            return draw(size, **kw)
+        return draw([size[0] * self.world, *size[1:]], **kw)[self.rank :: self.world]

@@ -1,0 +1,143 @@
+"""Pictures: of samples and of training, for people; and SVG that follows a page's light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from .core.runner import Result
+    from .core.task import Task
+
+PALETTE = ["#3b7dd8", "#d9730d", "#2a9d6f", "#c2417c", "#8a63d2", "#9a8700", "#0e97a7", "#d1495b", "#7a7f87", "#5b6abf"]
+"""Ten colors that read on white and on near-black."""
+INK = "#010203"
+"""Stands for the color of the page's own text; becomes `currentColor` in SVG."""
+STYLE = {
+    "axes.prop_cycle": mpl.cycler(color=PALETTE), "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "axes.titlecolor": INK, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
+    "font.size": 9, "lines.linewidth": 1.6, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    "svg.fonttype": "none", "svg.hashsalt": "patterns", "figure.dpi": 100, "savefig.dpi": 140, "image.cmap": "gray_r",
+}  # fmt: skip
+
+
+def figure(width: float = 6.4, height: float = 3.6, rows: int = 1, columns: int = 1, **kw: Any) -> tuple[Figure, Any]:
+    """A figure in the house style and its axes, as `pyplot.subplots` returns them; sizes in inches."""
+    with mpl.rc_context(STYLE):
+        fig = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(fig)
+        return fig, fig.subplots(rows, columns, **kw)
+
+
+def svg(fig: Figure) -> str:
+    """The figure as SVG text that takes its ink from the page. The same figure gives the same bytes."""
+    out = io.StringIO()
+    with mpl.rc_context(STYLE):
+        fig.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    return re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px; font-family: inherit", text)
+
+
+def png(fig: Figure) -> bytes:
+    """The figure as PNG on white."""
+    out = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        fig.savefig(out, format="png", facecolor="white")
+    return out.getvalue()
+
+
+def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
+    """(N, C, H, W) or (N, H, W) in [0, 1] side by side: (rows, columns[, 3]), gaps are NaN or white."""
+    x = np.asarray(images, dtype=float)
+    x = x[:, None] if x.ndim == 3 else x
+    n, c, h, w = x.shape
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan if c == 1 else 1.0)
+    for i in range(n):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        sheet[top : top + h, left : left + w] = x[i].transpose(1, 2, 0)
+    return sheet[..., 0] if c == 1 else sheet.clip(0, 1)
+
+
+def show_images(ax: Axes, images: Any, columns: int | None = None, title: str = "", vmin: float = 0.0, vmax: float = 1.0) -> None:
+    """Draw images (N, C, H, W) or (N, H, W) as one sheet, dark ink on light."""
+    ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest")
+    ax.set_title(title)
+    ax.axis("off")
+
+
+def show(kind: str, samples: Any, facts: dict[str, Any], columns: int | None = None) -> Figure | str:
+    """Samples of a task as people want to see them: a figure, or text."""
+    if kind == "text":
+        vocab = facts["characters"]
+        return "\n\n---\n\n".join("".join(vocab[i] for i in row) for row in samples.tolist())
+    if kind == "strings":
+        return "\n".join(map(str, samples))
+    x = samples.detach().cpu().float().numpy()
+    if kind == "vector" and x[0].size <= 3:
+        fig, ax = figure(4, 4)
+        ax.scatter(x[:, 0], x[:, 1], s=6, alpha=0.6, linewidths=0)
+        ax.set_aspect("equal")
+        return fig
+    if kind == "vector":
+        fig, ax = figure(6, 0.25 * len(x) + 1)
+        ax.imshow(x.reshape(len(x), -1), aspect="auto", cmap="coolwarm")
+        return fig
+    shape = facts.get("shape") or (1, x[0].size, 1)
+    if len(shape) == 1:
+        side = int(np.sqrt(shape[0]))
+        shape = (1, side, shape[0] // side)
+    fig, ax = figure(5, 5)
+    show_images(ax, x.reshape(len(x), *shape[-3:]), columns, vmin=min(0.0, float(x.min())))
+    return fig
+
+
+def curves(history: Sequence[dict[str, Any]]) -> Figure:
+    """What each phase logged, one panel a quantity."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    for i, row in enumerate(history):
+        for key, value in row.items():
+            if isinstance(value, float):
+                series.setdefault(f"{row['phase']}: {key}", []).append((row.get("step", i), value))
+    columns = min(3, max(1, len(series)))
+    rows = -(-max(1, len(series)) // columns)
+    fig, axes = figure(3.2 * columns, 2.3 * rows, rows, columns, squeeze=False)
+    for ax in axes.flat[len(series) :]:
+        ax.axis("off")
+    for ax, (name, points) in zip(axes.flat, series.items(), strict=False):
+        ax.plot(*zip(*points, strict=True))
+        ax.set_title(name)
+        ax.set_xlabel("step")
+    return fig
+
+
+def write_run(result: Result, task: Task, out: Path, seed: int, n: int = 64) -> list[str]:
+    """Draw samples and curves of a run into its folder; returns the names of the files."""
+    from .core import seed_all
+
+    names = []
+    if result.history:
+        (out / "curves.png").write_bytes(png(curves(result.history)))
+        names.append("curves.png")
+    seed_all(seed, "show")
+    x, y = task.splits["test"]
+    condition = y[:n] if task.facts.get("conditional") and y is not None else None
+    n = len(condition) if condition is not None else n if task.kind != "text" else 3
+    samples = result.model.sample(n, condition)
+    shown = show(task.kind, samples, task.facts)
+    name = "samples.txt" if isinstance(shown, str) else "samples.png"
+    (out / name).write_bytes(shown.encode() if isinstance(shown, str) else png(shown))
+    return [*names, name]

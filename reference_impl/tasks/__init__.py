@@ -1,0 +1,27 @@
+"""What there is to learn: small data that ship with a dependency, sources with a known truth, users' files."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..core.task import Task
+
+TASKS = {
+    "images": "images:Images",
+    "bits": "images:Bits",
+    "points": "points:Points",
+    "text": "text:Text",
+    "memories": "memories:Memories",
+    "preferences": "preferences:Preferences",
+    "questions": "questions:Questions",
+}
+
+
+def make(name: str, data: Any = None) -> Task:
+    """The task of this name, on `data` where given: a path or a name that the task knows.
+
+    Raises ValueError or FileNotFoundError, with what would be accepted, for data it cannot use.
+    """
+    module, _, cls = TASKS[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)(*([] if data is None else [data]))
