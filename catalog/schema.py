@@ -7,9 +7,11 @@ loader, the scaffold of a new entry and the API pages are all derived from them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=60)]
 """A name in snake_case."""
@@ -29,6 +31,16 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
+
+
+    def _raise(self, wrong: Iterable[tuple[tuple[str | int, ...], str, str]]) -> None:
+        """Raise all of (where, what is wrong, what to do) at once, each at its own place."""
+        errors = [
+            InitErrorDetails(type=PydanticCustomError("inconsistent", "{what}", {"what": what, "fix": fix}), loc=loc, input=None)
+            for loc, what, fix in wrong
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
 
 
 class Component(Model):
@@ -184,9 +196,9 @@ class Measure(Model):
     @model_validator(mode="after")
     def _has_bar(self) -> Self:
         if not self.bars:
-            raise ValueError(f"no bar: give one of {', '.join(BARS)}")
+            self._raise([((), "no bar", f"give one of {', '.join(BARS)}")])
         if self.needs_baseline and not self.baseline:
-            raise ValueError("a bar against the baseline, but no `baseline` saying what it is")
+            self._raise([((), "a bar against the baseline, but no `baseline`", "say in `baseline` what it is")])
         return self
 
 
@@ -233,7 +245,7 @@ class Source(Model):
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
         if not (self.arxiv or self.doi or self.url):
-            raise ValueError("give arxiv, doi or url, so that a reader can find it")
+            self._raise([((), "a reader cannot find this source", "give arxiv, doi or url")])
         return self
 
 
@@ -255,9 +267,11 @@ class Relation(Model):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         needs = {"reduces_to": ("when", "claim"), "equivalent_to": ("when", "claim"), "remedies": ("fixes", "claim")}
-        for name in needs.get(self.type, ()):
-            if getattr(self, name) is None:
-                raise ValueError(f"a relation {self.type!r} needs `{name}`")
+        self._raise(
+            ((), f"a relation {self.type!r} needs `{name}`", f"add it: {type(self).model_fields[name].description}")
+            for name in needs.get(self.type, ())
+            if getattr(self, name) is None
+        )
         return self
 
 
@@ -311,24 +325,32 @@ class Entry(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for what, names in {
-            "claims": [c.id for c in self.claims],
-            "failure_modes": [f.id for f in self.failure_modes],
-            "sources": [s.key for s in self.sources],
-            "aliases": [re.sub(r"\W+", " ", a).lower() for a in self.aliases],
-        }.items():
-            if twice := sorted({n for n in names if names.count(n) > 1}):
-                raise ValueError(f"{what}: {', '.join(map(repr, twice))} given twice")
-        sources, claims = {s.key for s in self.sources}, {c.id for c in self.claims}
-        cited = [(f"claims.{c.id}.source", c.source.key) for c in self.claims]
-        cited += [("misconceptions.source", m.source) for m in self.misconceptions]
-        shown = [("misconceptions.shown_by", m.shown_by) for m in self.misconceptions]
-        shown += [(f"failure_modes.{f.id}.claim", f.claim) for f in self.failure_modes]
-        shown += [(f"relations.{r.type}.{r.target}.claim", r.claim) for r in self.relations]
-        for pairs, known, what in ((cited, sources, "source"), (shown, claims, "claim")):
-            for where, name in pairs:
-                if name is not None and name not in known:
-                    raise ValueError(f"{where}: no {what} {name!r} here; known: {', '.join(sorted(known))}")
+        named: dict[str, list[tuple[tuple[str | int, ...], str]]] = {
+            "claim": [(("claims", i, "id"), c.id) for i, c in enumerate(self.claims)],
+            "failure mode": [(("failure_modes", i, "id"), f.id) for i, f in enumerate(self.failure_modes)],
+            "source": [(("sources", i, "key"), s.key) for i, s in enumerate(self.sources)],
+            "alias": [(("aliases", i), re.sub(r"\W+", " ", a).lower()) for i, a in enumerate(self.aliases)],
+        }
+        used: list[tuple[str, tuple[str | int, ...], str | None]] = [
+            *(("source", ("claims", i, "source", "key"), c.source.key) for i, c in enumerate(self.claims)),
+            *(("source", ("misconceptions", i, "source"), m.source) for i, m in enumerate(self.misconceptions)),
+            *(("claim", ("misconceptions", i, "shown_by"), m.shown_by) for i, m in enumerate(self.misconceptions)),
+            *(("claim", ("failure_modes", i, "claim"), f.claim) for i, f in enumerate(self.failure_modes)),
+            *(("claim", ("relations", i, "claim"), r.claim) for i, r in enumerate(self.relations)),
+        ]
+        known = {what: {name for _, name in names} for what, names in named.items()}
+        twice = (
+            (loc, f"the {what} {name!r} is given twice", "rename one or take it out")
+            for what, names in named.items()
+            for i, (loc, name) in enumerate(names)
+            if any(name == earlier for _, earlier in names[:i])
+        )
+        dangling = (
+            (loc, f"no {what} {name!r} in this entry", f"known: {', '.join(sorted(known[what]))}")
+            for what, loc, name in used
+            if name is not None and name not in known[what]
+        )
+        self._raise([*twice, *dangling])
         return self
 
     def claim(self, id: str) -> Claim:

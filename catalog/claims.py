@@ -1,0 +1,200 @@
+"""The pytest plugin that ties a claim to its test.
+
+A test `tests/claims/<family>/test_<id>.py::test_<claim>` takes the `claim` fixture, measures, and hands
+its numbers over; the bars stand in the entry alone:
+
+    def test_bound_is_tight(claim):
+        claim.measure("gap", elbo_gap, baseline=exact)
+
+A list of numbers is one per seed and counts by its median. A test run measures the exact claims;
+`--claims all` or `--claims vae,gan.discriminator_is_optimal` chooses others, `--record` writes
+evidence. People call `genai-patterns verify`, which does both.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import evidence
+from .digest import digest
+from .schema import Claim, Entry
+
+MAX_FIGURE = 100_000
+"""Bytes of one figure."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("claims of the catalogue")
+    group.addoption("--claims", default="exact", help="exact (default), all, none, or ids: vae,gan.some_claim")
+    group.addoption("--record", action="store_true", help="write what was measured to evidence.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ENTRIES] = {}
+
+
+ENTRIES = pytest.StashKey[dict[Path, Entry]]()
+
+
+def entry_of(config: pytest.Config, test: Path) -> Entry | None:
+    """The entry whose claims a test file measures; None for files that measure no claims."""
+    if test.parent.parent.name != "claims" or not test.stem.startswith("test_"):
+        return None
+    path = config.rootpath / "patterns" / test.parent.name / f"{test.stem.removeprefix('test_')}.yaml"
+    entries = config.stash[ENTRIES]
+    if path not in entries:
+        from .strict_yaml import load
+
+        if not path.is_file():
+            raise pytest.UsageError(f"{test}: measures claims of {path}, which does not exist")
+        entries[path] = Entry.model_validate(load(path.read_text(encoding="utf-8"), str(path))[0])
+    return entries[path]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted, kept, dropped = config.getoption("--claims"), [], []
+    chosen = set(wanted.split(","))
+    budget: dict[str, float] = {}
+    for item in items:
+        entry = entry_of(config, item.path)
+        if entry is None:
+            kept.append(item)
+            continue
+        known = {c.id: c for c in entry.claims}
+        name = getattr(item, "originalname", item.name).removeprefix("test_")
+        if name not in known:
+            raise pytest.UsageError(f"{item.nodeid}: the entry {entry.id!r} has no claim {name!r}; it has {', '.join(known)}")
+        budget[item.nodeid] = known[name].budget_s
+        take = wanted == "all" or known[name].kind in chosen or entry.id in chosen or f"{entry.id}.{name}" in chosen
+        (kept if take else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    items[:] = sorted(kept, key=lambda i: -budget.get(i.nodeid, 0.0)) if wanted != "exact" else kept
+
+
+class ClaimRun:
+    """What a test does with its claim."""
+
+    def __init__(self, entry: Entry, claim: Claim, folder: Path, record: bool) -> None:
+        self.entry, self.claim, self.folder, self.record = entry, claim, folder, record
+        self.measures: dict[str, evidence.Measured] = {}
+        self.figures: list[evidence.Figure] = []
+
+    def measure(self, name: str, value: float | Sequence[float], baseline: float | Sequence[float] | None = None) -> None:
+        """Hand over a measured number, or one per seed, and the baseline's beside it."""
+        if name not in self.claim.measures:
+            raise KeyError(f"the claim {self.claim.id!r} has no measure {name!r}; it has {', '.join(self.claim.measures)}")
+        a, b = _numbers(value), _numbers(baseline)
+        self.measures[name] = evidence.Measured(
+            value=statistics.median(a), seeds=a if len(a) > 1 else [],
+            baseline=statistics.median(b) if b else None, baseline_seeds=b if len(b) > 1 else [],
+        )  # fmt: skip
+
+    def figure(self, name: str, content: Any, *, caption: str, alt: str) -> None:
+        """Keep a matplotlib figure (as SVG) or a text that this run produced; `hero` stands for the pattern."""
+        if isinstance(content, str):
+            text, suffix = content, ".txt"
+        else:
+            from reference_impl.figures import svg
+
+            text, suffix = svg(content), ".svg"
+        if len(text.encode()) > MAX_FIGURE:
+            raise ValueError(f"figure {name!r}: {len(text.encode())} bytes, at most {MAX_FIGURE}; draw points with rasterized=True")
+        self.figures.append(evidence.Figure(file=name + suffix, caption=caption, alt=alt))
+        if self.record:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / (name + suffix)).write_text(text, encoding="utf-8")
+
+    def finish(self) -> None:
+        """Fail where a measure is missing or a bar is not met."""
+        if missing := sorted(set(self.claim.measures) - set(self.measures)):
+            raise AssertionError(f"{self.entry.id}.{self.claim.id}: not measured: {', '.join(missing)}")
+        missed = [
+            line
+            for name, m in self.claim.measures.items()
+            for line in evidence.failed_bars(m, self.measures[name].value, self.measures[name].baseline)
+        ]
+        if missed:
+            raise AssertionError(f"{self.entry.id}.{self.claim.id} does not hold:\n  " + "\n  ".join(missed))
+
+
+def _numbers(value: float | Sequence[float] | None) -> list[float]:
+    if value is None:
+        return []
+    return [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
+
+
+@pytest.fixture
+def claim(request: pytest.FixtureRequest) -> Iterator[ClaimRun]:
+    """The claim that this test measures; one thread, fixed seeds."""
+    import torch
+
+    from reference_impl.core import seed_all
+
+    entry = entry_of(request.config, request.path)
+    assert entry is not None, "the claim fixture serves tests under tests/claims alone"
+    this = entry.claim(request.node.originalname.removeprefix("test_"))
+    folder = request.config.rootpath / "patterns" / entry.family / entry.id
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seed_all("claim", entry.id, this.id)
+    yield ClaimRun(entry, this, folder, request.config.getoption("--record"))
+    torch.set_num_threads(threads)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    started = time.process_time()
+    result = yield
+    this = getattr(item, "funcargs", {}).get("claim")
+    if isinstance(this, ClaimRun):
+        this.finish()
+        seconds = round(time.process_time() - started, 2)
+        record = evidence.Record(
+            digest=digest(this.entry, this.claim, item.config.rootpath), measures={k: _finite(m) for k, m in this.measures.items()},
+            figures=this.figures, seconds=seconds, device="cpu", versions=_versions(), date=datetime.date.today().isoformat(),
+        )  # fmt: skip
+        item.user_properties.append(("claim", [str(this.folder), this.claim.id, record.model_dump()]))
+    return result
+
+
+def _finite(m: evidence.Measured) -> evidence.Measured:
+    if not all(math.isfinite(v) for v in [m.value, *m.seeds, *m.baseline_seeds]):
+        raise AssertionError(f"measured {m.value}: not a finite number")
+    return m
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    return {"python": platform.python_version(), "torch": torch.__version__, "machine": platform.machine()}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write evidence in one process only, so that parallel tests of one pattern do not race."""
+    if report.when != "call" or not report.passed or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    for name, value in report.user_properties:
+        if name == "claim" and _recording:
+            folder, claim_id, record = value
+            found = evidence.read(Path(folder))
+            found[claim_id] = evidence.Record.model_validate(record)
+            evidence.write(Path(folder), found)
+
+
+_recording = False
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    global _recording
+    _recording = session.config.getoption("--record")
