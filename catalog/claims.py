@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from . import evidence
 from .digest import digest
@@ -53,11 +54,18 @@ def entry_of(config: pytest.Config, test: Path) -> Entry | None:
     path = config.rootpath / "patterns" / test.parent.name / f"{test.stem.removeprefix('test_')}.yaml"
     entries = config.stash[ENTRIES]
     if path not in entries:
-        from .strict_yaml import load
+        from .strict_yaml import read
 
         if not path.is_file():
             raise pytest.UsageError(f"{test}: measures claims of {path}, which does not exist")
-        entries[path] = Entry.model_validate(load(path.read_text(encoding="utf-8"), str(path))[0])
+        document = read(path)
+        try:
+            entries[path] = Entry.model_validate(document.value)
+        except ValidationError as err:
+            lines = "\n".join([*map(str, document.problems), str(err)])
+            raise pytest.UsageError(
+                f"{path} is not a valid entry; `genai-patterns validate` says where:\n{lines}"
+            ) from None
     return entries[path]
 
 
@@ -73,7 +81,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         known = {c.id: c for c in entry.claims}
         name = getattr(item, "originalname", item.name).removeprefix("test_")
         if name not in known:
-            raise pytest.UsageError(f"{item.nodeid}: the entry {entry.id!r} has no claim {name!r}; it has {', '.join(known)}")
+            raise pytest.UsageError(
+                f"{item.nodeid}: the entry {entry.id!r} has no claim {name!r}; it has {', '.join(known)}"
+            )
         budget[item.nodeid] = known[name].budget_s
         take = wanted == "all" or known[name].kind in chosen or entry.id in chosen or f"{entry.id}.{name}" in chosen
         (kept if take else dropped).append(item)
@@ -90,10 +100,14 @@ class ClaimRun:
         self.measures: dict[str, evidence.Measured] = {}
         self.figures: list[evidence.Figure] = []
 
-    def measure(self, name: str, value: float | Sequence[float], baseline: float | Sequence[float] | None = None) -> None:
+    def measure(
+        self, name: str, value: float | Sequence[float], baseline: float | Sequence[float] | None = None
+    ) -> None:
         """Hand over a measured number, or one per seed, and the baseline's beside it."""
         if name not in self.claim.measures:
-            raise KeyError(f"the claim {self.claim.id!r} has no measure {name!r}; it has {', '.join(self.claim.measures)}")
+            raise KeyError(
+                f"the claim {self.claim.id!r} has no measure {name!r}; it has {', '.join(self.claim.measures)}"
+            )
         a, b = _numbers(value), _numbers(baseline)
         self.measures[name] = evidence.Measured(
             value=statistics.median(a), seeds=a if len(a) > 1 else [],
@@ -109,7 +123,9 @@ class ClaimRun:
 
             text, suffix = svg(content), ".svg"
         if len(text.encode()) > MAX_FIGURE:
-            raise ValueError(f"figure {name!r}: {len(text.encode())} bytes, at most {MAX_FIGURE}; draw points with rasterized=True")
+            raise ValueError(
+                f"figure {name!r}: {len(text.encode())} bytes, at most {MAX_FIGURE}; draw points with rasterized=True"
+            )
         self.figures.append(evidence.Figure(file=name + suffix, caption=caption, alt=alt))
         if self.record:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -29,21 +29,20 @@ STYLE = {
     "font.size": 9, "lines.linewidth": 1.6, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     "svg.fonttype": "none", "svg.hashsalt": "patterns", "figure.dpi": 100, "savefig.dpi": 140, "image.cmap": "gray_r",
 }  # fmt: skip
+mpl.rcParams.update(STYLE)
 
 
 def figure(width: float = 6.4, height: float = 3.6, rows: int = 1, columns: int = 1, **kw: Any) -> tuple[Figure, Any]:
     """A figure in the house style and its axes, as `pyplot.subplots` returns them; sizes in inches."""
-    with mpl.rc_context(STYLE):
-        fig = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(fig)
-        return fig, fig.subplots(rows, columns, **kw)
+    fig = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig, fig.subplots(rows, columns, **kw)
 
 
 def svg(fig: Figure) -> str:
     """The figure as SVG text that takes its ink from the page. The same figure gives the same bytes."""
     out = io.StringIO()
-    with mpl.rc_context(STYLE):
-        fig.savefig(out, format="svg", metadata={"Date": None})
+    fig.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
@@ -53,8 +52,7 @@ def svg(fig: Figure) -> str:
 def png(fig: Figure) -> bytes:
     """The figure as PNG on white."""
     out = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        fig.savefig(out, format="png", facecolor="white")
+    fig.savefig(out, format="png", facecolor="white")
     return out.getvalue()
 
 
@@ -74,7 +72,7 @@ def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
 
 def show_images(ax: Axes, images: Any, columns: int | None = None, title: str = "", vmin: float = 0.0, vmax: float = 1.0) -> None:
     """Draw images (N, C, H, W) or (N, H, W) as one sheet, dark ink on light."""
-    ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest")
+    ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest", cmap="gray_r")
     ax.set_title(title)
     ax.axis("off")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..core.reference import Reference
 from ..core.task import Score, Task
@@ -12,15 +13,13 @@ from .images import Bits
 
 
 class Memories(Task):
-    """Ten digits (one of each class) as (10, D) in {-1, +1}; the test split pairs each with copies, 15 % flipped."""
+    """Four digits that resemble each other little, as (4, D) in {-1, +1}; the test split pairs each with damaged copies."""
 
     kind = "binary"
 
-    def __init__(self, data: str | Path = "digits", n: int = 10, flipped: float = 0.15) -> None:
+    def __init__(self, data: str | Path = "digits", n: int = 4, flipped: float = 0.15) -> None:
         bits = Bits(data)
-        x, y = bits.splits["train"]
-        rows = torch.arange(len(x)) if y is None else torch.stack([(y == c).nonzero()[0, 0] for c in y.unique()])
-        memories = 2 * x[rows[:n]] - 1
+        memories = unlike(2 * bits.splits["train"][0][:2000] - 1, n)
         g = torch.Generator().manual_seed(0)
         want = memories.repeat_interleave(20, 0)
         probe = torch.where(torch.rand(want.shape, generator=g) < flipped, -want, want)
@@ -34,3 +33,18 @@ class Memories(Task):
             Score("recalled exactly", (got == want).all(1).float().mean().item(), "share", "higher", 0.0, "the damaged probe"),
             Score("overlap with the memory", overlap, "of 1", "higher", (probe * want).mean().item(), "the damaged probe"),
         ]
+
+
+def unlike(x: Tensor, n: int, starts: int = 60) -> Tensor:
+    """n rows of x (N, D) in {-1, +1} with small pairwise overlap: greedily from each of the first rows, the best set."""
+    overlap = (x @ x.T / x.shape[1]).abs()
+
+    def grow(first: int) -> tuple[float, list[int]]:
+        chosen, worst = [first], 0.0
+        while len(chosen) < n:
+            largest = overlap[chosen].max(0).values
+            chosen.append(int(largest.argmin()))
+            worst = max(worst, float(largest.min()))
+        return worst, chosen
+
+    return x[min(grow(i) for i in range(min(starts, len(x))))[1]]
