@@ -161,6 +161,7 @@ def claim(request: pytest.FixtureRequest) -> Iterator[ClaimRun]:
     assert entry is not None, "the claim fixture serves tests under tests/claims alone"
     this = entry.claim(request.node.originalname.removeprefix("test_"))
     folder = request.config.rootpath / "patterns" / entry.family / entry.id
+    request.node.user_properties.append(("claim", [str(folder), this.id, None]))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seed_all("claim", entry.id, this.id)
@@ -197,15 +198,21 @@ def _versions() -> dict[str, str]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Write evidence in one process only, so that parallel tests of one pattern do not race."""
-    if report.when != "call" or not report.passed or "PYTEST_XDIST_WORKER" in os.environ:
+    """Write evidence in one process only, so that parallel tests of one pattern do not race.
+
+    A claim that no longer holds loses its record.
+    """
+    if report.when != "call" or not _recording or "PYTEST_XDIST_WORKER" in os.environ:
         return
-    for name, value in report.user_properties:
-        if name == "claim" and _recording:
-            folder, claim_id, record = value
-            found = evidence.read(Path(folder))
-            found[claim_id] = evidence.Record.model_validate(record)
-            evidence.write(Path(folder), found)
+    measured = [value for name, value in report.user_properties if name == "claim"]
+    if not measured:
+        return
+    folder, claim_id, record = measured[-1]
+    found = evidence.read(Path(folder))
+    found.pop(claim_id, None)
+    if report.passed:
+        found[claim_id] = evidence.Record.model_validate(record)
+    evidence.write(Path(folder), found)
 
 
 _recording = False
