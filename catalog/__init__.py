@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "load": "loader",
-    "Catalog": "catalogue", "Related": "catalogue", "RelatedList": "catalogue", "Route": "catalogue", "Step": "catalogue",
+    "Catalog": "catalogue", "Related": "catalogue", "RelatedList": "catalogue",
+    "Route": "catalogue", "Step": "catalogue",
     "CatalogError": "errors", "NoPath": "errors", "Problem": "errors", "UnknownPattern": "errors",
     "RELATIONS": "graph", "RelationKind": "graph",
     "Entry": "schema",

@@ -41,15 +41,25 @@ RELATIONS: dict[str, RelationKind] = {
     kind.name: kind
     for kind in [
         RelationKind("specializes", "specialized_by", True, "Every A is a B."),
-        RelationKind("reduces_to", "recovered_by", True, "Under the condition in `when`, A is exactly B; a test runs both and finds them equal.", ("exact",)),
-        RelationKind("equivalent_to", None, False, "Under the condition in `when`, A and B are the same function, law or optimum.", ("exact", "analytic")),
-        RelationKind("builds_on", "extended_by", True, "A takes an idea or a training signal of the older B and changes it."),
+        RelationKind(
+            "reduces_to", "recovered_by", True,
+            "Under the condition in `when`, A is exactly B; a test runs both and finds them equal.", ("exact",),
+        ),
+        RelationKind(
+            "equivalent_to", None, False,
+            "Under the condition in `when`, A and B are the same function, law or optimum.", ("exact", "analytic"),
+        ),
+        RelationKind("builds_on", "extended_by", True, "A takes an idea or a training signal of B and changes it."),
         RelationKind("has_part", "part_of", True, "B is a replaceable component of A."),
-        RelationKind("remedies", "remedied_by", False, "A mends the failure mode of B named in `fixes`; measured before and after.", ("comparative", "exact", "analytic")),
+        RelationKind(
+            "remedies", "remedied_by", False,
+            "A mends the failure mode of B named in `fixes`, measured before and after.",
+            ("comparative", "exact", "analytic"),
+        ),
         RelationKind("alternative_to", None, False, "A and B serve the same purpose; `why` states the trade-off."),
         RelationKind("conditions", "conditioned_by", False, "A steers what B generates."),
-        RelationKind("accelerates", "accelerated_by", False, "A gives nearly the result of B with fewer evaluations, bytes or seconds."),
-        RelationKind("adapts", "adapted_by", False, "A changes the weights or the input of a trained B for a task or a preference."),
+        RelationKind("accelerates", "accelerated_by", False, "A gives nearly B's result for less computation."),
+        RelationKind("adapts", "adapted_by", False, "A changes the weights or the input of a trained B."),
         RelationKind("serves", "served_by", False, "A is a means for the application B."),
         RelationKind("evaluates", "evaluated_by", False, "A measures B."),
     ]

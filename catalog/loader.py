@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import os
 import re
@@ -10,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +19,8 @@ from .errors import CatalogError, Problem, did_you_mean
 from .graph import RELATIONS, cycles
 from .schema import Entry, Id, Line, Model, Relation
 from .strict_yaml import Document
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class About(Model):
@@ -43,6 +44,7 @@ class Draft:
 
     @property
     def id(self) -> str:
+        """Its file's stem, which the field `id` has to repeat."""
         return self.path.stem
 
     def get(self, key: str, kind: type) -> Any:
@@ -99,14 +101,19 @@ def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
     for d in sound.values():
         assert d.entry is not None
         kept = [r for r in d.entry.relations if r.target in sound and r.target != d.id]
-        entries.append(d.entry if len(kept) == len(d.entry.relations) else d.entry.model_copy(update={"relations": kept}))
-    return Catalog(entries, about.name, about.families, root, {d.id: d.document for d in sound.values()}), sorted(set(problems))
+        entries.append(
+            d.entry if len(kept) == len(d.entry.relations) else d.entry.model_copy(update={"relations": kept})
+        )
+    return Catalog(entries, about.name, about.families, root, {d.id: d.document for d in sound.values()}), sorted(
+        set(problems)
+    )
 
 
 def shown(path: Path) -> str:
     """A path as people want to see it: relative where it lies below the working directory."""
     absolute = Path(os.path.abspath(path))
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+    text = str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+    return text.encode("utf-8", "replace").decode()
 
 
 def find(root: Path, problems: list[Problem]) -> Iterator[Path]:
@@ -154,10 +161,12 @@ def draft(path: Path, problems: list[Problem]) -> Draft:
 def read_about(path: Path, folders: list[str], problems: list[Problem]) -> About:
     """What catalog.yaml says; where there is none (or it is broken), a family is called as its folder."""
     about = validate(About, strict_yaml.read(path, shown(path)), problems) if os.path.lexists(path) else None
-    return about or About.model_construct(name="Patterns", families={f: f.replace("_", " ").capitalize() for f in folders})
+    return about or About.model_construct(
+        name="Patterns", families={f: f.replace("_", " ").capitalize() for f in folders}
+    )
 
 
-def validate[M: BaseModel](model: type[M], document: Document, problems: list[Problem]) -> M | None:
+def validate(model: type[M], document: Document, problems: list[Problem]) -> M | None:
     """The document as a model; what is wrong with it goes to `problems`, one for each line of bad YAML."""
     problems.extend(document.problems)
     value, bad_lines = document.value, {p.line for p in document.problems}
@@ -242,11 +251,11 @@ def explain(model: type[BaseModel], error: Any, document: Document) -> Problem:
     if kind == "string_pattern_mismatch":
         return problem(f"{where}: found {kind_of(found)}", pattern_fix(context["pattern"], name, str(found)))
     if kind in ("string_too_long", "string_too_short"):
-        bound, fix = (("most", "shorten it") if kind.endswith("long") else ("least", "write some text"))
+        bound, fix = ("most", "shorten it") if kind.endswith("long") else ("least", "write some text")
         limit = context.get("max_length", context.get("min_length"))
         return problem(f"{where} has {len(found)} characters; at {bound} {limit}", fix)
     if kind in ("too_long", "too_short"):
-        bound, fix = (("most", "take some out") if kind == "too_long" else ("least", "add what is missing"))
+        bound, fix = ("most", "take some out") if kind == "too_long" else ("least", "add what is missing")
         limit = context.get("max_length", context.get("min_length"))
         return problem(f"{where} has {context['actual_length']} items; at {bound} {limit}", fix)
     if kind == "inconsistent":
@@ -293,19 +302,28 @@ def check_places(drafts: list[Draft], about: About, problems: list[Problem]) -> 
     for d in drafts:
         id, family, folder = d.get("id", str), d.get("family", str), d.path.parent.name
         if id is not None and id != d.id:
-            problems.append(d.document.problem(("id",), f"id: found {id!r} in the file {d.path.name}", f"write {d.id!r}, or rename the file"))
+            problems.append(
+                d.document.problem(
+                    ("id",), f"id: found {id!r} in the file {d.path.name}", f"write {d.id!r}, or rename the file"
+                )
+            )
         if folder not in about.families:
             fix = did_you_mean(folder, about.families, f"families are {', '.join(about.families)} (catalog.yaml)")
             problems.append(Problem(d.document.file, 1, 1, f"its folder {folder!r} is not a family", fix))
         if family is not None and family != folder:
             if family not in about.families:
-                fix = did_you_mean(family, about.families, f"write {folder!r}; families are {', '.join(about.families)}")
+                fix = did_you_mean(
+                    family, about.families, f"write {folder!r}; families are {', '.join(about.families)}"
+                )
                 problems.append(d.document.problem(("family",), f"family: unknown family {family!r}", fix))
             else:
                 fix = f"write {folder!r}, or move the file to {family}/"
-                problems.append(d.document.problem(("family",), f"family: found {family!r} in the folder {folder!r}", fix))
-        if other := first.setdefault(d.id, d).path.relative_to(d.path.parent.parent) if first.get(d.id, d) is not d else None:
-            problems.append(d.document.problem(("id",), f"id: {d.id!r} is the id of {other} too", "give one of them another id"))
+                problems.append(
+                    d.document.problem(("family",), f"family: found {family!r} in the folder {folder!r}", fix)
+                )
+        if (other := first.setdefault(d.id, d)) is not d:
+            message = f"id: {d.id!r} is the id of {other.document.file} too"
+            problems.append(d.document.problem(("id",), message, "give one of them another id"))
 
 
 def check_names(drafts: list[Draft], problems: list[Problem]) -> None:
@@ -313,9 +331,11 @@ def check_names(drafts: list[Draft], problems: list[Problem]) -> None:
     owner: dict[str, tuple[str, str]] = {}
     said: list[tuple[Draft, tuple[str | int, ...], str]] = [(d, ("id",), d.id) for d in drafts]
     said += [(d, ("name",), name) for d in drafts if (name := d.get("name", str))]
-    said += [(d, ("aliases", i), a) for d in drafts for i, a in enumerate(d.get("aliases", list) or []) if isinstance(a, str)]
+    said += [
+        (d, ("aliases", i), a) for d in drafts for i, a in enumerate(d.get("aliases", list) or []) if isinstance(a, str)
+    ]
     for d, path, name in said:
-        for key in names.keys(name)[:1]:
+        for key in names.own(name):
             who, as_what = owner.setdefault(key, (d.id, name))
             if who != d.id:
                 message = f"{name!r} is also a name of {who}" + (f" (as {as_what!r})" if as_what != name else "")
@@ -325,24 +345,41 @@ def check_names(drafts: list[Draft], problems: list[Problem]) -> None:
 def check_relations(drafts: list[Draft], problems: list[Problem]) -> None:
     """Targets exist; the rules of each type hold; no relation is stated twice."""
     by_id = {d.id: d for d in drafts}
-    arrows: dict[str, dict[str, dict[str, int]]] = {t: defaultdict(dict) for t, kind in RELATIONS.items() if kind.acyclic}
-    stated: dict[tuple[str, ...], Draft] = {}
+    arrows: dict[str, dict[str, dict[str, int]]] = {
+        t: defaultdict(dict) for t, kind in RELATIONS.items() if kind.acyclic
+    }
+    stated: dict[tuple[str, ...], tuple[Draft, int]] = {}
     for d in drafts:
         for i, mode in enumerate(d.get("failure_modes", list) or []):
             pattern = mode.get("pattern") if isinstance(mode, dict) else None
             if isinstance(pattern, str) and pattern not in by_id:
-                problems.append(d.document.problem(("failure_modes", i, "pattern"), f"failure_modes[{i}].pattern: no entry {pattern!r}", unknown(pattern, by_id)))
+                problems.append(
+                    d.document.problem(
+                        ("failure_modes", i, "pattern"),
+                        f"failure_modes[{i}].pattern: no entry {pattern!r}",
+                        unknown(pattern, by_id),
+                    )
+                )
         for i, r in d.relations.items():
             path, where, kind = ("relations", i), f"relations[{i}]", RELATIONS[r.type]
             if r.target == d.id:
-                problems.append(d.document.problem((*path, "target"), f"{where}: {d.id} is related to itself", "name another entry, or take it out"))
+                problems.append(
+                    d.document.problem(
+                        (*path, "target"), f"{where}: {d.id} is related to itself", "name another entry, or take it out"
+                    )
+                )
                 continue
             target = by_id.get(r.target)
             if target is None:
-                problems.append(d.document.problem((*path, "target"), f"{where}.target: no entry {r.target!r}", unknown(r.target, by_id)))
+                problems.append(
+                    d.document.problem(
+                        (*path, "target"), f"{where}.target: no entry {r.target!r}", unknown(r.target, by_id)
+                    )
+                )
                 continue
             ends = sorted((d.id, r.target)) if kind.symmetric else [d.id, r.target]
-            if (first := stated.setdefault((r.type, *ends), d)) is not d or next(j for j, s in d.relations.items() if (s.type, s.target) == (r.type, r.target)) != i:
+            first, at = stated.setdefault((r.type, *ends), (d, i))
+            if (first.path, at) != (d.path, i):
                 reason = "; this type reads the same from both sides" if first is not d else ""
                 message = f"{where}: {r.type} between {d.id} and {r.target} is stated in {first.id} already{reason}"
                 problems.append(d.document.problem(path, message, "keep one of the two"))
@@ -361,20 +398,34 @@ def check_relation(d: Draft, i: int, r: Relation, target: Draft) -> Iterator[Pro
     """What the type of a relation asks of its two ends and of the claim that proves it."""
     path, where = ("relations", i), f"relations[{i}]"
     if r.fixes:
-        modes = [m["id"] for m in target.get("failure_modes", list) or [] if isinstance(m, dict) and isinstance(m.get("id"), str)]
+        modes = [
+            m["id"]
+            for m in target.get("failure_modes", list) or []
+            if isinstance(m, dict) and isinstance(m.get("id"), str)
+        ]
         if r.fixes not in modes:
             fix = did_you_mean(r.fixes, modes, f"failure modes of {target.id} are {', '.join(modes) or 'none'}")
-            yield d.document.problem((*path, "fixes"), f"{where}.fixes: {target.id} has no failure mode {r.fixes!r}", fix)
+            yield d.document.problem(
+                (*path, "fixes"), f"{where}.fixes: {target.id} has no failure mode {r.fixes!r}", fix
+            )
     year, earlier = d.get("year", int), target.get("year", int)
     if r.type == "builds_on" and year is not None and earlier is not None and year < earlier:
         message = f"{where}: {d.id} ({year}) builds on {target.id} ({earlier}), which is younger"
         yield d.document.problem(path, message, "correct a year, or turn the relation round")
     if allowed := RELATIONS[r.type].claims:
-        kinds = {c["id"]: c.get("kind") for c in d.get("claims", list) or [] if isinstance(c, dict) and isinstance(c.get("id"), str)}
+        kinds = {
+            c["id"]: c.get("kind")
+            for c in d.get("claims", list) or []
+            if isinstance(c, dict) and isinstance(c.get("id"), str)
+        }
         if r.claim in kinds and kinds[r.claim] not in allowed:
-            message = f"{where}.claim: {r.type} is proven by a claim of kind {' or '.join(allowed)}; {r.claim!r} is {kinds[r.claim]!r}"
+            proof = f"{r.type} is proven by a claim of kind {' or '.join(allowed)}"
+            message = f"{where}.claim: {proof}; {r.claim!r} is {kinds[r.claim]!r}"
             yield d.document.problem((*path, "claim"), message, "name another claim, or state a weaker relation")
 
 
 def unknown(id: str, known: dict[str, Draft]) -> str:
-    return did_you_mean(id, known, "add that entry, or take this out" if len(known) > 12 else f"entries are {', '.join(sorted(known))}")
+    """What to do about an id that no entry has."""
+    return did_you_mean(
+        id, known, "add that entry, or take this out" if len(known) > 12 else f"entries are {', '.join(sorted(known))}"
+    )

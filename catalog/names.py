@@ -20,3 +20,8 @@ def keys(text: str) -> list[str]:
     inside = re.findall(r"\(([^()]*)\)", text)
     readings = [text, re.sub(r"\([^()]*\)", " ", text), *inside]
     return [k for k in dict.fromkeys(map(key, readings)) if k]
+
+
+def own(name: str) -> list[str]:
+    """The keys under which a name or an alias is found: as it stands, and without what is in parentheses."""
+    return keys(name)[:2]

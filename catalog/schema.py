@@ -28,15 +28,16 @@ RelationType = Literal[
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    """A part of an entry: exactly these fields, of exactly these types."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
     def _raise(self, wrong: Iterable[tuple[tuple[str | int, ...], str, str]]) -> None:
         """Raise all of (where, what is wrong, what to do) at once, each at its own place."""
         errors = [
-            InitErrorDetails(type=PydanticCustomError("inconsistent", "{what}", {"what": what, "fix": fix}), loc=loc, input=None)
+            InitErrorDetails(
+                type=PydanticCustomError("inconsistent", "{what}", {"what": what, "fix": fix}), loc=loc, input=None
+            )
             for loc, what, fix in wrong
         ]
         if errors:
@@ -57,6 +58,8 @@ class Component(Model):
 
 
 class Consequences(Model):
+    """What follows from using the pattern."""
+
     benefits: Texts
     """What one gains."""
     liabilities: Texts
@@ -75,6 +78,8 @@ class Symbol(Model):
 
 
 class Cost(Model):
+    """What it takes to train and to sample."""
+
     train: Line
     """Cost of one training step, big-O in the symbols of the entry, with $...$."""
     sample: Line
@@ -94,9 +99,7 @@ class Facets(Model):
         Field(min_length=1),
     ]
     """What the reference has been run on or plainly applies to."""
-    sampling: Literal[
-        "one_pass", "sequential", "iterative", "markov_chain", "fixed_point", "retrieve_and_read", "none"
-    ]
+    sampling: Literal["one_pass", "sequential", "iterative", "markov_chain", "fixed_point", "retrieve_and_read", "none"]
     """How a sample comes about."""
     nfe: Line
     """Network evaluations per sample, such as `1`, `T` or `one per token`."""
@@ -130,6 +133,8 @@ class FailureMode(Model):
 
 
 class Misconception(Model):
+    """Something that is often said and not true."""
+
     claim: Text
     """What is often said."""
     correction: Text
@@ -141,6 +146,8 @@ class Misconception(Model):
 
 
 class Implementation(Model):
+    """The code that runs the pattern."""
+
     reference: Annotated[str, Field(pattern=r"^[a-z_][\w.]*:[A-Z]\w*$")]
     """`module:Class`, such as `reference_impl.latent_variable.vae:VAE`."""
     fidelity: Literal["faithful", "simplified", "toy"]
@@ -150,6 +157,8 @@ class Implementation(Model):
 
 
 class Near(Model):
+    """A known value and how far from it one may be."""
+
     value: float
     tolerance: Annotated[float, Field(ge=0)]
 
@@ -191,6 +200,7 @@ class Measure(Model):
 
     @property
     def needs_baseline(self) -> bool:
+        """Whether a bar speaks of the baseline."""
         return any("baseline" in name for name in self.bars)
 
     @model_validator(mode="after")
@@ -206,6 +216,8 @@ BARS = tuple(n for n in Measure.model_fields if n not in {"what", "unit", "basel
 
 
 class Citation(Model):
+    """Where something is written."""
+
     key: Id
     """Key of one of the entry's sources."""
     where: Line
@@ -230,6 +242,8 @@ class Claim(Model):
 
 
 class Source(Model):
+    """A publication."""
+
     key: Id
     """How claims and misconceptions cite it, such as `kingma2014`."""
     authors: Line

@@ -1,8 +1,8 @@
 """Strict YAML on PyYAML: libyaml's events, and plain Python built from them in one pass.
 
 Unlike `yaml.safe_load` this refuses duplicate keys, anchors, aliases, tags, merge keys, keys that are no text, a
-second document, deep nesting and characters that cannot be seen. Plain scalars follow the core rules of YAML 1.2,
-so `no`, `on`, `12:30`, `1_000` and `2024-01-01` are text and `1e-4` is a number. The place of every key and item is kept.
+second document, deep nesting and characters that cannot be seen. Plain scalars follow the core rules of YAML 1.2, so
+`no`, `on`, `12:30`, `1_000` and `2024-01-01` are text and `1e-4` is a number. The place of every part is kept.
 """
 
 from __future__ import annotations
@@ -21,11 +21,7 @@ import yaml
 from .errors import Problem
 
 try:
-    from yaml.cyaml import CParser  # libyaml; not re-exported by yaml itself
-
-    class _Parser(CParser):
-        pass
-
+    from yaml.cyaml import CParser as _Parser  # libyaml  # type: ignore[reportAttributeAccessIssue]
 except ImportError:  # a PyYAML built without libyaml: slower, same events
     from yaml.parser import Parser
     from yaml.reader import Reader
@@ -40,7 +36,9 @@ except ImportError:  # a PyYAML built without libyaml: slower, same events
 
 MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS = 1_000_000, 32, 50
 # Beyond control characters: line ends that only YAML sees, and marks that reorder text on the screen.
-_UNSEEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNSEEN = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {w: v for v, words in ((True, "true True TRUE"), (False, "false False FALSE")) for w in words.split()}
@@ -113,7 +111,9 @@ def parse(text: str, name: str = "<text>") -> Document:
         mark = getattr(err, "problem_mark", None) or getattr(err, "context_mark", None)
         line, column = (mark.line, mark.column) if mark else (0, 0)
         what = getattr(err, "problem", None) or str(err)
-        document.problems.append(Problem(name, line + 1, column + 1, f"not valid YAML: {what}", _syntax_fix(text, line)))
+        document.problems.append(
+            Problem(name, line + 1, column + 1, f"not valid YAML: {what}", _syntax_fix(text, line))
+        )
     return document
 
 
@@ -194,7 +194,7 @@ class _Builder:
 
 
 def plain(text: str) -> Any:
-    """A plain scalar by the core rules of YAML 1.2; numbers that are not finite stay text, since no field takes them."""
+    """A plain scalar by the core rules of YAML 1.2; what is not finite stays text, since no field takes it."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in "+-.0123456789":

@@ -1,0 +1,85 @@
+"""The text of an entry, for readers without Markdown and LaTeX: search, retrieval, terminals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .schema import Entry
+
+_TABLE = """
+    mid:| le:≤ leq:≤ ge:≥ geq:≥ ne:≠ neq:≠ to:→ rightarrow:→ sim:~ approx:≈ times:× cdot:· in:∈ infty:∞ sum:∑ prod:∏
+    int:∫ partial:∂ nabla:∇ pm:± ldots:… dots:… cdots:… propto:∝ equiv:≡ odot:⊙ Vert:‖ vert:| sqrt:√ ell:ℓ
+    alpha:α beta:β gamma:γ delta:δ epsilon:ε varepsilon:ε eta:η theta:θ kappa:κ lambda:λ mu:μ nu:ν xi:ξ pi:π rho:ρ
+    sigma:σ tau:τ phi:φ varphi:φ chi:χ psi:ψ omega:ω Delta:Δ Sigma:Σ Phi:Φ Omega:Ω Theta:Θ Gamma:Γ Lambda:Λ Pi:Π
+"""
+_SIGNS = dict(pair.split(":") for pair in _TABLE.split())
+"""LaTeX commands that have a character."""
+_SILENT = (
+    "mathbb|mathcal|mathrm|mathbf|boldsymbol|text|operatorname|hat|tilde|bar"
+    "|left|right|big|Big|bigl|bigr|quad|qquad|displaystyle"
+)
+"""LaTeX commands that only say how to set what follows."""
+
+
+def plain(text: str) -> str:
+    """Markdown with `$...$` as one line of plain text.
+
+    >>> plain("the *bound* on $\\\\log p(x)$, see [Kingma](https://example.org)")
+    'the bound on log p(x), see Kingma'
+    """
+    pieces = re.split(r"(?<!\\)\$+([^$]+)\$+", text)
+    pieces[1::2] = map(_formula, pieces[1::2])
+    pieces[::2] = map(_markdown, pieces[::2])
+    return " ".join("".join(pieces).split())
+
+
+def _markdown(text: str) -> str:
+    text = re.sub(r"!?\[([^\]]*)\]\([^)\s]*\)", r"\1", text)
+    text = re.sub(r"^\s{0,3}(#+|>|[-*+]|\d+\.)\s+", "", text, flags=re.M)
+    text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
+    text = re.sub(r"(?<![\w*])([*_])(?=\S)([^*_]+?)(?<=\S)\1(?![\w*])", r"\2", text)
+    return re.sub(r"\\([$*_`\\])", r"\1", text.replace("`", ""))
+
+
+def _formula(text: str) -> str:
+    text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1)/(\2)", text)
+    text = re.sub(rf"\\(?:{_SILENT})(?![A-Za-z])", "", text)
+    text = re.sub(r"\\([A-Za-z]+)", lambda m: _SIGNS.get(m[1], m[1]), text)
+    text = text.replace(r"\|", "‖").replace(r"\\", " ")
+    return re.sub(r"\\[,;:! ]|[{}~]|\\", lambda m: "" if m[0] in "{}\\" else " ", text)
+
+
+def passages(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The prose of an entry as (section, plain text), in the order of the page; lists of sentences are one passage."""
+    e = entry
+    once = {
+        "summary": e.summary,
+        "intent": e.intent,
+        "problem": e.problem,
+        "context": e.context,
+        "forces": _joined(e.forces),
+        "solution": e.solution,
+        "structure": _joined(f"{c.name}: {c.role}" for c in e.structure),
+        "benefits": _joined(e.consequences.benefits),
+        "liabilities": _joined(e.consequences.liabilities),
+        "use_when": _joined(e.use_when),
+        "avoid_when": _joined(e.avoid_when),
+        "known_uses": _joined(e.known_uses),
+    }
+    yield from ((section, plain(text)) for section, text in once.items())
+    for f in e.failure_modes:
+        yield "failure_modes", plain(_joined([f.symptom, f.detect, f.remedy]))
+    for m in e.misconceptions:
+        yield "misconceptions", plain(_joined([m.claim, m.correction]))
+    for c in e.claims:
+        yield "claims", plain(c.statement)
+    for r in e.relations:
+        yield "relations", plain(r.why)
+
+
+def _joined(sentences: Iterable[str]) -> str:
+    """Sentences as one text, with a full stop after each that has none."""
+    return " ".join(s if s.rstrip().endswith((".", "?", "!", ":")) else f"{s.rstrip()}." for s in sentences)
