@@ -29,7 +29,6 @@ VENV = Path(os.environ.get("X_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PY = BIN / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = "reference,data,site,test"
-CPU_INDEX = os.environ.get("X_TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu")
 
 
 def sh(*command: object, check: bool = True, quiet: bool = False, **env: str) -> int:
@@ -78,7 +77,9 @@ def install_torch() -> None:
         return
     cpu_only = sys.platform == "linux" and platform.machine() == "x86_64" and not shutil.which("nvidia-smi")
     if how == "cpu" or (how == "auto" and cpu_only):
-        if pip("--index-url", CPU_INDEX, "--retries", "1", "--timeout", "20", *torch, check=False, quiet=True) == 0:
+        pip("uv")  # knows where PyTorch keeps its builds
+        backend = ["--torch-backend", "cpu", "-c", "constraints.txt"]
+        if sh(PY, "-m", "uv", "pip", "install", "-q", "--python", PY, *backend, "torch", check=False, quiet=True) == 0:
             return
         print("x.py: PyTorch's CPU index does not answer; taking the default build (on Linux about 3 GB)", flush=True)
     pip("torch")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
             table = pq.read_table(path)
             return {"x": np.stack([np.asarray(c.to_pylist()) for c in table.columns], axis=1)}
-    except (ValueError, OSError, UnicodeDecodeError) as err:
+    except (ValueError, OSError, zipfile.BadZipFile) as err:
         raise ValueError(f"{path}: {err}" if str(path) not in str(err) else str(err)) from None
     raise ValueError(f"{path}: {path.suffix or 'no suffix'} is not read; give one of {', '.join(sorted(ARRAY_SUFFIXES))}")
 
@@ -170,13 +171,11 @@ def idx(path: Path) -> np.ndarray:
 
 
 def idx_folder(path: Path) -> tuple[Split, Split]:
-    def one(name: str) -> np.ndarray:
-        return idx(next(p for p in (path / name, path / f"{name}.gz") if p.exists()))
-
-    try:
-        a, b, c, d = (one(f"{s}-{w}-ubyte") for s in ("train", "t10k") for w in ("images-idx3", "labels-idx1"))
-    except StopIteration:
-        raise FileNotFoundError(f"{path}: the four IDX files (train/t10k, images/labels) are not all here") from None
+    names = [f"{s}-{w}-ubyte" for s in ("train", "t10k") for w in ("images-idx3", "labels-idx1")]
+    found = {n: p for n in names for p in (path / f"{n}.gz", path / n) if p.exists()}
+    if missing := [n for n in names if n not in found]:
+        raise FileNotFoundError(f"{path}: {', '.join(missing)} (or .gz) not here; the four IDX files belong together")
+    a, b, c, d = (idx(found[n]) for n in names)
     return (as_images(a, path), b.astype(np.int64)), (as_images(c, path), d.astype(np.int64))
 
 

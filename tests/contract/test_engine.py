@@ -1,0 +1,261 @@
+"""Several processes, interruption, precision: what the engine and the runner promise."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, run
+from reference_impl.core.engine import Engine
+from reference_impl.core.noise import SharedNoise
+from reference_impl.core.runner import lr_scale
+from reference_impl.diffusion.ddpm import DDPM
+from reference_impl.latent_variable.vae import VAE
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_STEP = [
+    "reference_impl.latent_variable.autoencoder:Autoencoder", "reference_impl.latent_variable.vae:VAE",
+    "reference_impl.latent_variable.beta_vae:BetaVAE", "reference_impl.flow.realnvp:RealNVP",
+    "reference_impl.diffusion.ddpm:DDPM", "reference_impl.transformer.gpt:GPT", "reference_impl.recurrent.lstm:LSTM",
+]  # fmt: skip
+
+
+def torchrun(*args):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, args)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def read_ranks(folder, name):
+    return [json.loads((folder / f"{name}.{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def single():
+    """Losses of one process at the same global batch."""
+    import importlib
+
+    torch.set_num_threads(1)
+    out = {}
+    for reference in DEFAULT_STEP:
+        module, name = reference.split(":")
+        cls = getattr(importlib.import_module(module), name)
+        out[name] = run(cls, {"steps": 12, "batch_size": 16}, log_every=1, evaluate=False)
+    return out
+
+
+@pytest.mark.parametrize("shard", ["none", "full"])
+def test_two_processes_compute_what_one_computes(tmp_path, single, shard):
+    torchrun("tests/contract/ranks.py", tmp_path, shard, *DEFAULT_STEP)
+    for name, alone in single.items():
+        zero, one = read_ranks(tmp_path, name)
+        assert zero["sums"] == one["sums"], f"{name}: the ranks ended with different weights"
+        losses = [[v for v in row.values() if isinstance(v, float)] for row in alone.history]
+        for here, there in zip(losses, zero["losses"], strict=True):
+            assert here == pytest.approx(there, rel=1e-5, abs=1e-5), name
+
+
+def test_a_sharded_run_goes_on_in_one_process(tmp_path):
+    torchrun("tests/contract/ranks.py", tmp_path, "full", "reference_impl.latent_variable.vae:VAE")
+    cfg = {"steps": 18, "batch_size": 16}
+    resumed = run(VAE, cfg, out=tmp_path / "VAE", resume=True, log_every=1, evaluate=False)
+    whole = run(VAE, cfg, log_every=1, evaluate=False)
+    assert resumed.history[-1]["step"] == 17
+    assert resumed.history[-1]["loss"] == pytest.approx(whole.history[-1]["loss"], rel=1e-5)
+
+
+def test_the_command_line_runs_under_torchrun(tmp_path):
+    torchrun("-m", "catalog", "run", "vae", "steps=10", "batch_size=16", "--out", tmp_path)
+    model, record = load(tmp_path)
+    assert record["config"]["steps"] == 10
+    assert model.sample(2).shape == (2, 1, 8, 8)
+
+
+def test_a_step_of_its_own_is_not_sharded():
+    from reference_impl.adversarial.gan import GAN
+
+    engine = Engine("cpu", shard="full")
+    try:
+        with pytest.raises(ValueError, match=r"GAN has a training step of its own.*shard 'none'"):
+            run(GAN, {"steps": 1}, engine=engine)
+    finally:
+        engine.close()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    engine = Engine("cpu")
+    engine.world = 3
+    with pytest.raises(ValueError, match="batch_size=16 cannot be shared evenly by 3"):
+        run(VAE, {"batch_size": 16}, engine=engine)
+
+
+@pytest.mark.parametrize("kind", [{"device": "tpu!"}, {"device": "cuda"}, {"precision": "int4"}, {"shard": "half"}])
+def test_what_cannot_be_had_is_refused(kind):
+    if kind.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ValueError, match=next(iter(kind))):
+        Engine(**kind)
+
+
+# -- interruption
+
+
+@pytest.mark.parametrize("reference", ["reference_impl.latent_variable.vae", "reference_impl.adversarial.gan"])
+def test_sigkill_at_any_moment_and_resume_give_the_same_bits(tmp_path, reference):
+    steps = "400"
+    command = [sys.executable, "-m", reference, f"steps={steps}", "batch_size=32", "--save-every", "7", "--out"]
+
+    def start(out, *more):
+        return subprocess.Popen([*command, str(out), *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait(120) == 0
+    out, kills = tmp_path / "killed", 0
+    for delay in (0.15, 0.4, 0.7):
+        process = start(out, "--resume")
+        deadline = time.monotonic() + 60
+        while not (out / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(delay)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills, "it ended before it could be killed: raise the steps"
+    assert start(out, "--resume").wait(120) == 0
+    whole, killed = (checkpoint.read(tmp_path / d / "weights.safetensors")[0] for d in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    assert all(torch.equal(whole[k], killed[k]) for k in whole)
+    assert (out / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
+
+
+def test_resume_of_another_configuration_is_refused(tmp_path):
+    run(VAE, {"steps": 3, "batch_size": 16}, out=tmp_path, evaluate=False)
+    with pytest.raises(ValueError, match=r"is of another run.*batch_size"):
+        run(VAE, {"steps": 3, "batch_size": 32}, out=tmp_path, resume=True)
+    longer = run(VAE, {"steps": 5, "batch_size": 16}, out=tmp_path, resume=True, log_every=1, evaluate=False)
+    assert [r["step"] for r in longer.history][-2:] == [3, 4], "a run may be prolonged"
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x80\x04not ours")
+    with pytest.raises(ValueError, match="not a checkpoint of this project"):
+        run(VAE, {"steps": 3}, out=tmp_path, resume=True)
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="not a checkpoint of this project"):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no trained model"):
+        load(tmp_path / "nowhere")
+
+
+def test_code_outside_the_references_is_not_loaded(tmp_path):
+    run(VAE, {"steps": 1}, out=tmp_path, evaluate=False)
+    tensors, header = checkpoint.read(tmp_path / "weights.safetensors")
+    header["run"]["reference"] = "os:system"
+    checkpoint.write(tmp_path / "weights.safetensors", tensors, header)
+    with pytest.raises(ValueError, match="not one of the references"):
+        load(tmp_path)
+
+
+# -- parts
+
+
+def test_shared_noise_is_the_rows_of_what_one_process_draws():
+    draws = [
+        lambda n: torch.randn(n, 3), lambda n: torch.rand((n, 2)), lambda n: torch.randn(size=(n, 2)), lambda n: torch.randint(9, (n,)),
+        lambda n: torch.randint(2, 9, (n, 2)), lambda n: torch.randn_like(torch.zeros(n, 5)), lambda n: torch.rand_like(torch.zeros(n, 5)),
+        lambda n: torch.bernoulli(torch.full((n, 4), 0.5)), lambda n: torch.randn(7),
+    ]  # fmt: skip
+    for draw in draws:
+        parts = []
+        for rank in (0, 1):
+            torch.manual_seed(0)
+            with SharedNoise(4, rank, 2):
+                parts.append((draw(4), torch.randn(4, 1)))
+        torch.manual_seed(0)
+        if draw is draws[-2]:  # drawn by comparing with uniform numbers, not by the same kernel
+            whole = (torch.rand(8, 4) < 0.5).float()
+        else:
+            whole = draw(8)
+        after = torch.randn(8, 1)
+        if draw is draws[-1]:
+            assert torch.equal(parts[0][0], parts[1][0])
+            assert torch.equal(parts[0][0], whole)
+        else:
+            assert torch.equal(torch.stack([p[0] for p in parts], 1).flatten(0, 1), whole)
+        assert torch.equal(torch.stack([p[1] for p in parts], 1).flatten(0, 1), after), "the generator moved on differently"
+
+
+def test_learning_rate_rises_stays_and_falls():
+    scale = [lr_scale(4, 0.5, s, 20) for s in range(20)]
+    assert scale[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert scale[9:12] == pytest.approx([1.0, 1.0, 0.9])
+    assert scale[-1] == pytest.approx(0.1)
+
+
+class Tied(Reference):
+    """A model with shared weights, a buffer and state that is no tensor."""
+
+    task = "images"
+
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        self.a = nn.Linear(64, 64)
+        self.b = nn.Linear(64, 64)
+        self.b.weight = self.a.weight
+        self.seen = 0
+
+    def loss(self, batch):
+        return {"loss": (self.b(self.a(batch.x.flatten(1))) - batch.x.flatten(1)).square().mean()}
+
+    def after_update(self):
+        self.seen += 1
+
+    def get_extra_state(self):
+        return {"seen": self.seen}
+
+    def set_extra_state(self, state):
+        self.seen = state["seen"]
+
+
+def test_tied_weights_and_other_state_are_kept(tmp_path):
+    cfg, task = Config(steps=4, batch_size=8), Task(torch.rand(32, 1, 8, 8))
+    a = run(Tied, cfg.model_dump(), task=task, out=tmp_path, evaluate=False).model
+    tensors, header = checkpoint.read(tmp_path / "checkpoint.safetensors")
+    b = Tied(cfg)
+    checkpoint.restore(b, tensors, header["state"])
+    assert b.seen == a.seen == 4
+    assert torch.equal(a.a.weight, b.b.weight)
+
+
+def test_gradients_of_one_player_leave_the_other_alone():
+    class Two(Reference):
+        task = "images"
+
+        def __init__(self, cfg):
+            super().__init__(cfg)
+            self.g, self.d = nn.Linear(64, 64), nn.Linear(64, 1)
+
+        def optimizers(self):
+            return {n: torch.optim.SGD(getattr(self, n).parameters(), lr=0.1) for n in "gd"}
+
+        def step(self, batch, opt):
+            opt.minimize("g", self.d(self.g(batch.x.flatten(1))).mean())
+            assert all(p.grad is None for p in self.d.parameters())
+            return {}
+
+    run(Two, {"steps": 2, "batch_size": 4}, task=Task(torch.rand(8, 1, 8, 8)), evaluate=False)
+
+
+def test_ema_follows_every_step():
+    r = run(DDPM, {"steps": 3, "batch_size": 8}, evaluate=False)
+    assert any(not torch.equal(a, b) for a, b in zip(r.model.ema.parameters(), r.model.net.parameters(), strict=True))
+    assert isinstance(r.model.loss(Batch(torch.rand(4, 1, 8, 8))), dict)
