@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 _TABLE = """
     mid:| le:≤ leq:≤ ge:≥ geq:≥ ne:≠ neq:≠ to:→ rightarrow:→ sim:~ approx:≈ times:× cdot:· in:∈ infty:∞ sum:∑ prod:∏
-    int:∫ partial:∂ nabla:∇ pm:± ldots:… dots:… cdots:… propto:∝ equiv:≡ odot:⊙ Vert:‖ vert:| sqrt:√ ell:ℓ
+    int:∫ partial:∂ nabla:∇ pm:± ldots:… dots:… cdots:… propto:∝ equiv:≡ odot:⊙ Vert:‖ vert:| sqrt:√ ell:ℓ top:ᵀ
     alpha:α beta:β gamma:γ delta:δ epsilon:ε varepsilon:ε eta:η theta:θ kappa:κ lambda:λ mu:μ nu:ν xi:ξ pi:π rho:ρ
     sigma:σ tau:τ phi:φ varphi:φ chi:χ psi:ψ omega:ω Delta:Δ Sigma:Σ Phi:Φ Omega:Ω Theta:Θ Gamma:Γ Lambda:Λ Pi:Π
 """
-_SIGNS = dict(pair.split(":") for pair in _TABLE.split())
+_SIGNS = {pair.split(":")[0]: pair.split(":")[1] for pair in _TABLE.split()}
 """LaTeX commands that have a character."""
 _SILENT = (
     "mathbb|mathcal|mathrm|mathbf|boldsymbol|text|operatorname|hat|tilde|bar"
