@@ -21,7 +21,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
@@ -35,12 +35,14 @@ MAX_FIGURE = 100_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which claims to measure, and whether to record them."""
     group = parser.getgroup("claims of the catalogue")
     group.addoption("--claims", default="exact", help="exact (default), all, none, or ids: vae,gan.some_claim")
     group.addoption("--record", action="store_true", help="write what was measured to evidence.json")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Each entry is read once."""
     config.stash[ENTRIES] = {}
 
 
@@ -70,7 +72,8 @@ def entry_of(config: pytest.Config, test: Path) -> Entry | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted, kept, dropped = config.getoption("--claims"), [], []
+    """Keep the tests of the chosen claims, the longest first; refuse tests without a claim."""
+    wanted, kept, dropped = str(config.getoption("--claims")), [], []
     chosen = set(wanted.split(","))
     budget: dict[str, float] = {}
     for item in items:
@@ -165,12 +168,13 @@ def claim(request: pytest.FixtureRequest) -> Iterator[ClaimRun]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seed_all("claim", entry.id, this.id)
-    yield ClaimRun(entry, this, folder, request.config.getoption("--record"))
+    yield ClaimRun(entry, this, folder, bool(request.config.getoption("--record")))
     torch.set_num_threads(threads)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
+    """After the test, compare what it measured with the bars and pass it on."""
     started = time.process_time()
     result = yield
     this = getattr(item, "funcargs", {}).get("claim")
@@ -178,9 +182,14 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         this.finish()
         seconds = round(time.process_time() - started, 2)
         record = evidence.Record(
-            digest=digest(this.entry, this.claim, item.config.rootpath), measures={k: _finite(m) for k, m in this.measures.items()},
-            figures=this.figures, seconds=seconds, device="cpu", versions=_versions(), date=datetime.date.today().isoformat(),
-        )  # fmt: skip
+            digest=digest(this.entry, this.claim, item.config.rootpath),
+            measures={name: _finite(m) for name, m in this.measures.items()},
+            figures=this.figures,
+            seconds=seconds,
+            device="cpu",
+            versions=_versions(),
+            date=datetime.date.today().isoformat(),
+        )
         item.user_properties.append(("claim", [str(this.folder), this.claim.id, record.model_dump()]))
     return result
 
@@ -207,7 +216,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     measured = [value for name, value in report.user_properties if name == "claim"]
     if not measured:
         return
-    folder, claim_id, record = measured[-1]
+    folder, claim_id, record = cast(tuple[str, str, dict[str, Any]], measured[-1])
     found = evidence.read(Path(folder))
     found.pop(claim_id, None)
     if report.passed:
@@ -219,5 +228,6 @@ _recording = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """Evidence is written only when asked for."""
     global _recording
     _recording = session.config.getoption("--record")

@@ -101,7 +101,8 @@ def version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     epilog="\b\nExamples:\n  genai-patterns related vae\n  genai-patterns run vae latent_dim=2 --out runs/vae\n"
     "  genai-patterns sample vae --from runs/vae --grid 4x8\n\n"
     "A pattern is named by its id, its name or an alias, in any case. Results go to standard output, notes and "
-    "progress to standard error. Exit codes: 0 all is well; 1 problems were found; 2 the command cannot be run as given.\n\n"
+    "progress to standard error. Exit codes: 0 all is well; 1 problems were found; 2 the command cannot be run as "
+    "given.\n\n"
     '\b\nCompletion of ids in bash: eval "$(_GENAI_PATTERNS_COMPLETE=bash_source genai-patterns)"',
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=version, help="Print the version.")
@@ -276,7 +277,8 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
     help="Where to write: .png, .svg or .txt.  [default: sample.png in the run's folder; text is printed]",
 )
 def sample(
-    id: str, folder: Path, n: int | None, grid: str | None, label: int | None, data: str | None, seed: int, out: Path | None
+    id: str, folder: Path, n: int | None, grid: str | None, label: int | None, data: str | None, seed: int,
+    out: Path | None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained reference."""
     cat, entry = runnable(id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from .schema import Claim, Entry
@@ -24,7 +24,11 @@ PACKAGES = ("reference_impl", "tests")
 def digest(entry: Entry, claim: Claim, root: Path) -> str:
     """16 hex digits; `root` is the checkout. FileNotFoundError where the reference or the test is missing."""
     test = root / "tests" / "claims" / entry.family / f"test_{entry.id}.py"
-    body = [n for n in _tree(test).body if not (isinstance(n, ast.FunctionDef) and n.name.startswith("test_") and n.name != f"test_{claim.id}")]
+    body = [
+        n
+        for n in _tree(test).body
+        if not (isinstance(n, ast.FunctionDef) and n.name.startswith("test_") and n.name != f"test_{claim.id}")
+    ]
     modules: set[str] = set()
     _follow(root, f"tests.claims.{entry.family}.test_{entry.id}", test, modules)
     module = entry.implementation.reference.partition(":")[0]
@@ -38,7 +42,9 @@ def digest(entry: Entry, claim: Claim, root: Path) -> str:
             h.update(name.encode() + b"\0" + _code(path).encode())
             for data in _data_files(path):
                 h.update(data.name.encode() + b"\0" + data.read_bytes())
-    measures = {k: m.model_dump(exclude={"what", "unit", "baseline"}, exclude_none=True) for k, m in claim.measures.items()}
+    measures = {
+        k: m.model_dump(exclude={"what", "unit", "baseline"}, exclude_none=True) for k, m in claim.measures.items()
+    }
     h.update(json.dumps({"kind": claim.kind, "measures": measures}, sort_keys=True).encode())
     return h.hexdigest()[:16]
 
@@ -81,8 +87,7 @@ def _follow(root: Path, module: str, path: Path, seen: set[str], deep: bool = Tr
                 else:
                     seen.add(target)
     for task in _tasks(tree):
-        table = _path(root, "reference_impl.tasks")
-        known = next((ast.literal_eval(n.value) for n in _tree(table).body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "TASKS"), {}) if table else {}  # fmt: skip
+        known = _task_modules(root)
         if deep and task in known:
             _visit(root, f"reference_impl.tasks.{known[task].partition(':')[0]}", seen)
 
@@ -95,15 +100,30 @@ def _definer(root: Path, base: str, name: str) -> str:
     if path is None or path.name != "__init__.py":
         return base
     for node in _tree(path).body:
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and any((a.asname or a.name) == name for a in node.names):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.level == 1
+            and any((a.asname or a.name) == name for a in node.names)
+        ):
             return _definer(root, f"{base}.{node.module}", name)
     return base
+
+
+def _task_modules(root: Path) -> dict[str, str]:
+    """The table of tasks, `name: module:Class`, read from the code."""
+    path = _path(root, "reference_impl.tasks")
+    tables = [
+        ast.literal_eval(n.value)
+        for n in (_tree(path).body if path else [])
+        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "TASKS"
+    ]
+    return tables[0] if tables else {}
 
 
 def _tasks(tree: ast.Module) -> list[str]:
     """Values of `task = "..."` in class bodies."""
     return [
-        n.value.value
+        str(n.value.value)
         for c in tree.body if isinstance(c, ast.ClassDef)
         for n in c.body
         if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "task" and isinstance(n.value, ast.Constant)
@@ -112,7 +132,11 @@ def _tasks(tree: ast.Module) -> list[str]:
 
 def _data_files(path: Path) -> list[Path]:
     """Files beside a module that it names in a string."""
-    names = {n.value for n in ast.walk(_tree(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str) and 0 < len(n.value) < 60}
+    names = {
+        n.value
+        for n in ast.walk(_tree(path))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and 0 < len(n.value) < 60
+    }
     return sorted(p for p in path.parent.iterdir() if p.name in names and p.is_file() and p.suffix != ".py")
 
 
@@ -125,7 +149,7 @@ def _tree(path: Path) -> ast.Module:
     return _parse(path, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(path: Path, mtime: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -140,6 +164,12 @@ def _normal(node: ast.AST) -> str:
     for n in ast.walk(tree):
         body = getattr(n, "body", None)
         if isinstance(body, list):
-            kept = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str))]
+            kept = [
+                s
+                for s in body
+                if not (
+                    isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
+                )
+            ]
             n.body = kept or ([ast.Pass()] if body else [])  # type: ignore[attr-defined]
     return ast.unparse(tree)

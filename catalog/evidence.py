@@ -19,10 +19,10 @@ class Measured(Model):
 
     value: float
     """The median over seeds where there are several."""
-    seeds: list[float] = []
+    seeds: list[float] = Field(default=[])
     """The value of each seed, where there are several."""
     baseline: float | None = None
-    baseline_seeds: list[float] = []
+    baseline_seeds: list[float] = Field(default=[])
 
 
 class Figure(Model):
@@ -40,7 +40,7 @@ class Record(Model):
     digest: str
     """Of all that the numbers depend on (`catalog.digest`)."""
     measures: dict[str, Measured]
-    figures: list[Figure] = []
+    figures: list[Figure] = Field(default=[])
     seconds: float
     """CPU seconds of the test."""
     device: str
@@ -107,8 +107,10 @@ def describe(name: str, bar: object) -> str:
     words = {
         "at_most": "≤ {:g}", "at_least": "≥ {:g}",
         "of_baseline_at_most": "≤ {:g} × baseline", "of_baseline_at_least": "≥ {:g} × baseline",
-        "below_baseline_by": "at least {:g} below the baseline", "above_baseline_by": "at least {:g} above the baseline",
-        "baseline_at_most": "baseline ≤ {:g}", "baseline_at_least": "baseline ≥ {:g}",
+        "below_baseline_by": "at least {:g} below the baseline",
+        "above_baseline_by": "at least {:g} above the baseline",
+        "baseline_at_most": "baseline ≤ {:g}",
+        "baseline_at_least": "baseline ≥ {:g}",
     }  # fmt: skip
     return words[name].format(bar)
 

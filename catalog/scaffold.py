@@ -71,7 +71,7 @@ def _fields(
         elif inner.get("type") == "object":
             yield f"{indent}{name}:"
             yield f"{indent}  what_is_measured:"
-            yield from _fields(_resolve(inner["additionalProperties"], defs), defs, {}, "", indent + "    ")
+            yield from _fields(_resolve(next(iter(inner["patternProperties"].values())), defs), defs, {}, "", indent + "    ")
         elif inner.get("type") == "array" and inner.get("minItems"):
             item = _resolve(inner["items"], defs)
             yield f"{indent}{name}:"

@@ -87,7 +87,9 @@ def verify(
     if not todo:
         print("0 claims to measure: every digest is current")
         return 0
-    print(f"measuring {len(todo)} claims of {len({e.id for e, _ in todo})} patterns in {jobs} processes", file=sys.stderr)
+    print(
+        f"measuring {len(todo)} claims of {len({e.id for e, _ in todo})} patterns in {jobs} processes", file=sys.stderr
+    )
     files = sorted({f"tests/claims/{e.family}/test_{e.id}.py" for e, _ in todo})
     names = ",".join(f"{e.id}.{c.id}" for e, c in todo)
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--record", "--claims", names, "--timeout", "1200"]

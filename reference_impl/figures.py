@@ -23,11 +23,13 @@ PALETTE = ["#3b7dd8", "#d9730d", "#2a9d6f", "#c2417c", "#8a63d2", "#9a8700", "#0
 INK = "#010203"
 """Stands for the color of the page's own text; becomes `currentColor` in SVG."""
 STYLE = {
-    "axes.prop_cycle": mpl.cycler(color=PALETTE), "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
-    "axes.titlecolor": INK, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
-    "font.size": 9, "lines.linewidth": 1.6, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    "svg.fonttype": "none", "svg.hashsalt": "patterns", "figure.dpi": 100, "savefig.dpi": 140, "image.cmap": "gray_r",
+    "axes.prop_cycle": mpl.cycler(color=PALETTE), "image.cmap": "gray_r", "lines.linewidth": 1.6,
+    "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
+    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "legend.fontsize": 8, "legend.frameon": False,
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    "svg.fonttype": "none", "svg.hashsalt": "patterns", "figure.dpi": 100, "savefig.dpi": 140,
 }  # fmt: skip
 mpl.rcParams.update(STYLE)
 
@@ -70,7 +72,9 @@ def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
     return sheet[..., 0] if c == 1 else sheet.clip(0, 1)
 
 
-def show_images(ax: Axes, images: Any, columns: int | None = None, title: str = "", vmin: float = 0.0, vmax: float = 1.0) -> None:
+def show_images(
+    ax: Axes, images: Any, columns: int | None = None, title: str = "", vmin: float = 0.0, vmax: float = 1.0
+) -> None:
     """Draw images (N, C, H, W) or (N, H, W) as one sheet, dark ink on light."""
     ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest", cmap="gray_r")
     ax.set_title(title)
@@ -131,7 +135,7 @@ def write_run(result: Result, task: Task, out: Path, seed: int, n: int = 64) -> 
         (out / "curves.png").write_bytes(png(curves(result.history)))
         names.append("curves.png")
     seed_all(seed, "show")
-    x, y = task.splits["test"]
+    y = task.splits["test"][1]
     condition = y[:n] if task.facts.get("conditional") and y is not None else None
     n = len(condition) if condition is not None else n if task.kind != "text" else 3
     samples = result.model.sample(n, condition)

@@ -71,13 +71,15 @@ def _parser() -> MarkdownIt:
 
     md.add_render_rule("math", render_math)
     for level in ("heading_open", "heading_close"):  # an entry's headings stay below the page's own
-        md.add_render_rule(level, lambda r, tokens, i, o, e: "<p><strong>" if tokens[i].nesting > 0 else "</strong></p>")
+        md.add_render_rule(
+            level, lambda r, tokens, i, o, e: "<p><strong>" if tokens[i].nesting > 0 else "</strong></p>"
+        )
     return md
 
 
 def block(text: str) -> str:
-    """Paragraphs, lists, tables and code as HTML on lines of their own, none of them blank."""
-    return re.sub(r"\n{2,}", "\n", _parser().render(text)).strip()
+    """Paragraphs, lists, tables and code as HTML without a blank line, which would end a block of raw HTML."""
+    return re.sub(r"\n(?=\n)", "&#10;", _parser().render(text).strip())
 
 
 def inline(text: str) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import safe_open
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -21,7 +20,9 @@ from torch.optim import Optimizer
 from .reference import Reference
 
 
-def gather(model: Reference, optimizers: dict[str, Optimizer] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def gather(
+    model: Reference, optimizers: dict[str, Optimizer] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All state as (tensors by name, JSON); every rank must call it."""
     tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {"model": {}, "optimizers": {}}
@@ -67,7 +68,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path}: not a checkpoint of this project ({err}); remove it to start anew") from None
 
 
-def restore(model: Reference, tensors: dict[str, Tensor], plain: dict[str, Any], optimizers: dict[str, Optimizer] | None = None) -> None:
+def restore(
+    model: Reference, tensors: dict[str, Tensor], plain: dict[str, Any], optimizers: dict[str, Optimizer] | None = None
+) -> None:
     """Put state from `read` into the model and its optimizers, sharded as they are."""
 
     def like(value: Tensor, place: Any) -> Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import HashStore
 
 from .noise import SharedNoise
 from .reference import Batch, Losses, Phase, Reference
@@ -47,7 +48,7 @@ class Engine:
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
         if (self.world > 1 or shard == "full") and not dist.is_initialized():
-            alone = {"store": dist.HashStore(), "rank": 0, "world_size": 1} if self.world == 1 else {}
+            alone = {"store": HashStore(), "rank": 0, "world_size": 1} if self.world == 1 else {}
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo", **alone)
 
     @property

@@ -20,9 +20,9 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
     import torch
     from pydantic import ValidationError
 
+    from ..figures import write_run
     from ..tasks import make
     from .engine import Engine
-    from ..figures import write_run
     from .runner import run
 
     torch.set_num_threads(args.threads)
@@ -45,14 +45,15 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
     if engine.is_main:
         print_scores(result.scores)
         pictures = write_run(result, task, args.out, args.seed)
-        print(f"{args.out}: {', '.join(pictures + ['weights.safetensors', 'metrics.jsonl'])}")
+        print(f"{args.out}: {', '.join([*pictures, 'weights.safetensors', 'metrics.jsonl'])}")
     engine.close()
     return 0
 
 
 def parser(cls: type[Reference], prog: str | None = None) -> argparse.ArgumentParser:
     """The parser, whose help lists the reference's own settings."""
-    stem = sys.modules[cls.__module__].__spec__.name.split(".")[-1] if sys.modules[cls.__module__].__spec__ else "run"  # type: ignore[union-attr]
+    spec = sys.modules[cls.__module__].__spec__
+    stem = spec.name.split(".")[-1] if spec else "run"
     fields = "\n".join(
         f"  {name}={default(field)}\n      {field.description or ''}" for name, field in cls.Config.model_fields.items()
     )
@@ -61,19 +62,26 @@ def parser(cls: type[Reference], prog: str | None = None) -> argparse.ArgumentPa
         description=(cls.__doc__ or "").strip().split("\n")[0], epilog=f"settings (name=value):\n{fields}",
     )  # fmt: skip
     p.add_argument("overrides", nargs="*", metavar="name=value", help="settings of the reference, listed below")
-    p.add_argument("--data", help="what to learn instead of the default: a file, a folder, or a known name such as mnist")
-    p.add_argument("--out", type=Path, default=Path("runs") / stem, help="folder for all that is written (default: %(default)s)")
+    p.add_argument(
+        "--data", help="what to learn instead of the default: a file, a folder, or a known name such as mnist"
+    )
+    p.add_argument(
+        "--out", type=Path, default=Path("runs") / stem, help="folder for all that is written (default: %(default)s)"
+    )
     p.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     p.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     p.add_argument("--shard", choices=["none", "full"], default="none", help="full: FSDP2, under torchrun")
-    p.add_argument("--save-every", type=int, default=200, metavar="STEPS", help="steps between checkpoints (default: %(default)s)")
+    p.add_argument(
+        "--save-every", type=int, default=200, metavar="STEPS", help="steps between checkpoints (default: %(default)s)"
+    )
     p.add_argument("--threads", type=int, default=1, help="CPU threads per process (default: %(default)s)")
     return p
 
 
 def default(field: Any) -> str:
+    """A field's default as one would type it."""
     value = field.get_default(call_default_factory=True)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
@@ -87,7 +95,9 @@ def parse(config: type[Config], pairs: Sequence[str]) -> dict[str, Any]:
             raise ValueError(f"{pair!r}: settings are written name=value")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise ValueError(f"no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"))
+            raise ValueError(
+                f"no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
+            )
         is_tuple = "tuple" in str(config.model_fields[name].annotation)
         found[name] = value.split(",") if is_tuple else value
     return found
@@ -102,7 +112,13 @@ def bar(title: str, show: bool) -> Iterator[Any]:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*columns, console=Console(stderr=True)) as display:
             rows: dict[str, Any] = {}
 
@@ -124,6 +140,7 @@ def bar(title: str, show: bool) -> Iterator[Any]:
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics on one line, four digits each."""
     return "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
 
 

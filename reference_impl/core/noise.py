@@ -35,8 +35,8 @@ class SharedNoise(TorchFunctionMode):
             size = kw.pop("size", args)
             return self._draw(func, list(size[0] if len(size) == 1 and not isinstance(size[0], int) else size), kw)
         if func is torch.randint and "size" not in kw:
-            *bounds, size = args
-            return self._draw(lambda s, **k: torch.randint(*bounds, tuple(s), **k), list(size), kw)
+            low, high = args[:-1] if len(args) == 3 else (0, args[0])
+            return self._draw(lambda s, **k: torch.randint(low, high, tuple(s), **k), list(args[-1]), kw)
         if func in (torch.bernoulli, Tensor.bernoulli) and len(args) == 1 and not kw:
             return (self._draw(torch.rand, list(args[0].shape), {"device": args[0].device}) < args[0]).to(args[0].dtype)
         return func(*args, **kw)

@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import json
 import random
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +27,8 @@ CHECKPOINT, WEIGHTS, RECORD, LOG = "checkpoint.safetensors", "weights.safetensor
 
 
 class Result(NamedTuple):
+    """What a run leaves."""
+
     model: Reference
     history: list[dict[str, Any]]
     """One row for each logged step: phase, step, and what the step returned."""
@@ -79,7 +80,12 @@ def run(
     engine.setup(model)
     phases = model.phases()
     optimizers = {f"{p.name}.{name}": o for p in phases for name, o in p.optimizers.items()}
-    identity = {"reference": name_of(cls), "config": cfg.model_dump(mode="json", exclude={"steps"}), "seed": seed, "facts": task.facts}
+    identity = {
+        "reference": name_of(cls),
+        "config": cfg.model_dump(mode="json", exclude={"steps"}),
+        "seed": seed,
+        "facts": task.facts,
+    }
     at, first, history = 0, 0, []
     if resume and out and (out / CHECKPOINT).exists():
         tensors, header = checkpoint.read(out / CHECKPOINT)
@@ -100,7 +106,9 @@ def run(
         if out:
             tensors, plain = checkpoint.gather(model, optimizers)
             if engine.is_main:
-                checkpoint.write(out / CHECKPOINT, tensors, {"run": identity, "phase": phase, "step": step, "state": plain})
+                checkpoint.write(
+                    out / CHECKPOINT, tensors, {"run": identity, "phase": phase, "step": step, "state": plain}
+                )
 
     model.train()
     for i in range(at, len(phases)):
@@ -127,24 +135,37 @@ def run(
             if (step + 1) % save_every == 0:
                 save(i, step + 1)
     save(max(0, len(phases) - 1), phases[-1].steps if phases else 0)
-    return finish(model, cls, cfg, task, engine, identity, history, out, evaluate)
+    return finish(model, task, engine, identity, history, out, evaluate)
 
 
-def finish(model: Reference, cls: type[Reference], cfg: Any, task: Task, engine: Engine, identity: dict[str, Any], history: list[dict[str, Any]], out: Path | None, evaluate: bool) -> Result:  # fmt: skip
+def finish(
+    model: Reference,
+    task: Task,
+    engine: Engine,
+    identity: dict[str, Any],
+    history: list[dict[str, Any]],
+    out: Path | None,
+    evaluate: bool,
+) -> Result:
     """Score the trained model and write its weights and record; a sharded model is gathered first."""
+    tensors, plain = checkpoint.gather(model)
     if engine.shard == "full":
-        tensors, plain = checkpoint.gather(model)
-        model = cls(cfg).to(engine.device)
-        checkpoint.restore(model, tensors, plain["model"] and plain or {"model": {}, "optimizers": {}})
+        model = type(model)(model.cfg).to(engine.device)
+        checkpoint.restore(model, tensors, plain)
     model.eval()
     seed_all(identity["seed"], "evaluate")
     with torch.no_grad():
         scores = task.evaluate(model) if evaluate and engine.is_main else []
     if out and engine.is_main:
-        tensors, plain = checkpoint.gather(model)
-        record = {**identity, "kind": task.kind, "config": cfg.model_dump(mode="json"), "torch": torch.__version__}
+        record = {
+            **identity,
+            "kind": task.kind,
+            "config": model.cfg.model_dump(mode="json"),
+            "torch": torch.__version__,
+            "parameters": sum(p.numel() for p in model.parameters()),
+        }
         checkpoint.write(out / WEIGHTS, tensors, {"state": plain, "run": record})
-        record |= {"parameters": sum(p.numel() for p in model.parameters()), "scores": [s._asdict() for s in scores]}
+        record["scores"] = [s._asdict() for s in scores]
         (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     engine.barrier()
     return Result(model, history, scores)
@@ -159,7 +180,9 @@ def load(folder: str | Path, device: str = "cpu") -> tuple[Reference, dict[str, 
     try:
         tensors, header = checkpoint.read(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no trained model; train one with `run ID --out {folder}`, or --resume an unfinished one") from None
+        raise FileNotFoundError(
+            f"{path}: no trained model; train one with `run ID --out {folder}`, or --resume an unfinished one"
+        ) from None
     record = header["run"]
     module, _, name = record["reference"].partition(":")
     if not module.startswith("reference_impl."):

@@ -54,6 +54,7 @@ class Task:
 
 @lru_cache(maxsize=4)
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
+    """Order in which an epoch visits n rows."""
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def rows(source: str | Path) -> np.ndarray:
     if x.ndim != 2 or not np.issubdtype(x.dtype, np.number):
         raise ValueError(f"{source}: {x.dtype} of shape {x.shape}; a table of numbers (N, D) is needed")
     if not np.isfinite(x).all():
-        raise ValueError(f"{source}: holds NaN or infinite values in {int((~np.isfinite(x)).any(1).sum())} rows; clean it first")
+        raise ValueError(
+            f"{source}: holds NaN or infinite values in {int((~np.isfinite(x)).any(1).sum())} rows; clean it first"
+        )
     return x.astype(np.float32)
 
 
@@ -89,6 +92,7 @@ def text(source: str | Path) -> str:
 
 
 def existing(source: str | Path) -> Path:
+    """The path, which must exist and be of a size that fits into memory."""
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"{source}: no such file or folder, and no known data set; known: {', '.join(KNOWN)}")
@@ -118,7 +122,9 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
             return {"x": np.stack([np.asarray(c.to_pylist()) for c in table.columns], axis=1)}
     except (ValueError, OSError, zipfile.BadZipFile) as err:
         raise ValueError(f"{path}: {err}" if str(path) not in str(err) else str(err)) from None
-    raise ValueError(f"{path}: {path.suffix or 'no suffix'} is not read; give one of {', '.join(sorted(ARRAY_SUFFIXES))}")
+    raise ValueError(
+        f"{path}: {path.suffix or 'no suffix'} is not read; give one of {', '.join(sorted(ARRAY_SUFFIXES))}"
+    )
 
 
 def as_images(x: np.ndarray, path: Path) -> np.ndarray:
@@ -138,6 +144,7 @@ def as_images(x: np.ndarray, path: Path) -> np.ndarray:
 
 
 def image_folder(path: Path) -> Split:
+    """All images below a folder, which must share one size and mode; their folders are the labels."""
     from PIL import Image, UnidentifiedImageError
 
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
@@ -148,12 +155,17 @@ def image_folder(path: Path) -> Split:
     for p in files:
         try:
             with Image.open(p) as im:
-                x = np.asarray(im.convert("L" if im.mode in {"1", "L", "LA", "I;16"} else "RGB"), dtype=np.float32) / 255
+                x = (
+                    np.asarray(im.convert("L" if im.mode in {"1", "L", "LA", "I;16"} else "RGB"), dtype=np.float32)
+                    / 255
+                )
         except (UnidentifiedImageError, OSError) as err:
             raise ValueError(f"{p}: not an image that can be read ({err})") from None
         size = size or x.shape
         if x.shape != size:
-            raise ValueError(f"{p}: size {x.shape}, but {files[0]} has {size}; bring all images to one size and mode first")
+            raise ValueError(
+                f"{p}: size {x.shape}, but {files[0]} has {size}; bring all images to one size and mode first"
+            )
         out.append(x[None] if x.ndim == 2 else x.transpose(2, 0, 1))
     y = np.array([labels.index(p.parent.name) for p in files]) if len(labels) > 1 else None
     return np.stack(out), y
@@ -171,6 +183,7 @@ def idx(path: Path) -> np.ndarray:
 
 
 def idx_folder(path: Path) -> tuple[Split, Split]:
+    """The four files of MNIST or Fashion-MNIST."""
     names = [f"{s}-{w}-ubyte" for s in ("train", "t10k") for w in ("images-idx3", "labels-idx1")]
     found = {n: p for n in names for p in (path / f"{n}.gz", path / n) if p.exists()}
     if missing := [n for n in names if n not in found]:
@@ -180,11 +193,15 @@ def idx_folder(path: Path) -> tuple[Split, Split]:
 
 
 def cifar_folder(path: Path) -> tuple[Split, Split]:
+    """The six files of CIFAR-10's binary version."""
+
     def read(names: list[str]) -> Split:
         try:
             raw = np.concatenate([np.frombuffer((path / n).read_bytes(), np.uint8) for n in names])
         except FileNotFoundError as err:
-            raise FileNotFoundError(f"{err.filename}: missing; CIFAR-10's binary version has data_batch_1..5.bin and test_batch.bin") from None
+            raise FileNotFoundError(
+                f"{err.filename}: missing; CIFAR-10's binary version has data_batch_1..5.bin and test_batch.bin"
+            ) from None
         if len(raw) % 3073:
             raise ValueError(f"{path}: not CIFAR-10's binary version (rows of 3,073 bytes)")
         table = raw.reshape(-1, 3073)
@@ -203,11 +220,39 @@ def known(name: str) -> tuple[Split, Split | None]:
     except ImportError:
         raise ValueError(f"{name}: downloading needs pooch: pip install 'genai-patterns[data]'") from None
     folder = Path(base or pooch.os_cache("genai-patterns")) / name
-    by_hand = f"put its files into a folder by hand and pass that folder, or set PATTERNS_DATA_DIR; files: {', '.join(u for u, _ in KNOWN[name])}"
+    urls = ", ".join(url for url, _ in KNOWN[name])
+    by_hand = f"put its files into a folder by hand and pass that folder, or set PATTERNS_DATA_DIR; files: {urls}"
     for url, checksum in KNOWN[name]:
         unpack = pooch.Untar(extract_dir=".", members=None) if url.endswith(".tar.gz") else None
         try:
-            pooch.retrieve(url, checksum, fname=url.rsplit("/", 1)[1], path=folder, processor=unpack, progressbar=False)
+            pooch.retrieve(
+                url,
+                checksum,
+                fname=url.rsplit("/", 1)[1],
+                path=folder,
+                processor=unpack,
+                downloader=pooch.HTTPDownloader(progressbar=Told(url)),
+            )
         except Exception as err:
             raise ValueError(f"{name}: the download failed ({type(err).__name__}); {by_hand}") from None
     return images(folder / "cifar-10-batches-bin" if name == "cifar10" else folder)
+
+
+class Told:
+    """A progress bar as pooch wants one: a line on stderr, rewritten."""
+
+    def __init__(self, url: str) -> None:
+        self.name, self.total, self.done = url.rsplit("/", 1)[1], 0, 0
+
+    def update(self, n: int) -> None:
+        """n more bytes have come."""
+        self.done += n
+        print(f"\r{self.name}: {self.done >> 10} of {int(self.total) >> 10} KiB", end="", file=sys.stderr, flush=True)
+
+    def reset(self) -> None:
+        """Pooch calls this before it closes."""
+        self.done = 0
+
+    def close(self) -> None:
+        """End the line."""
+        print(file=sys.stderr)

@@ -39,12 +39,23 @@ class Images(Task):
             first, second = files.images(data)
             train, levels = tensors(*first), 256
             if second is None:
-                order, cut = torch.randperm(len(train[0]), generator=torch.Generator().manual_seed(0)), len(train[0]) // 5
+                order, cut = (
+                    torch.randperm(len(train[0]), generator=torch.Generator().manual_seed(0)),
+                    len(train[0]) // 5,
+                )
                 test, train = (tuple(None if t is None else t[i] for t in train) for i in (order[:cut], order[cut:]))
             else:
                 test = tensors(*second)
         classes = 0 if train[1] is None else int(train[1].max()) + 1
-        super().__init__(train[0], test[0], y=train[1], test_y=test[1], shape=list(train[0].shape[1:]), levels=levels, classes=classes)
+        super().__init__(
+            train[0],
+            test[0],
+            y=train[1],
+            test_y=test[1],
+            shape=list(train[0].shape[1:]),
+            levels=levels,
+            classes=classes,
+        )
 
     def evaluate(self, model: Reference) -> list[Score]:
         """What the pattern's verbs allow to measure on held-out images; Frechet distances beside their floor."""
@@ -53,23 +64,37 @@ class Images(Task):
         pixels = test[0].numel()
         if hasattr(model, "reconstruct"):
             mse = (model.reconstruct(test) - test).square().mean().item()
-            scores.append(Score("reconstruction error", mse, "per pixel", "lower", train.var(0).mean().item(), "predicting the mean image"))
+            scores.append(
+                Score(
+                    "reconstruction error",
+                    mse,
+                    "per pixel",
+                    "lower",
+                    train.var(0).mean().item(),
+                    "predicting the mean image",
+                )
+            )
         if hasattr(model, "elbo"):
             scores.append(Score("negative ELBO", -model.elbo(test).mean().item(), "nats/image", "lower"))
         if hasattr(model, "bits_per_dim"):
             bits = float(np.log2(self.facts["levels"]))
-            scores.append(Score("bits per pixel", model.bits_per_dim(test).mean().item(), "bits", "lower", bits, "uniform"))  # type: ignore[operator]
+            scores.append(
+                Score("bits per pixel", model.bits_per_dim(test).mean().item(), "bits", "lower", bits, "uniform")
+            )  # type: ignore[operator]
         real, known = test.flatten(1).cpu(), train.flatten(1).cpu()
         if pixels <= 1024:
             n = min(len(real), len(known))
-            y = labels[torch.arange(n) % len(test)].to(model.device) if self.facts["classes"] and getattr(model, "conditional", False) else None
-            fake = model.sample(n, y).flatten(1).clamp(0, 1).cpu()
-            scores.append(Score("Frechet distance", frechet(real[:n], fake), "pixel²", "lower", frechet(real[:n], known[:n]), "training images instead"))
-            scores.append(Score("told from data by nearest neighbor", nn_accuracy(real[:n], fake), "share", "0.5 is best", nn_accuracy(real[:n], known[:n]), "training images instead"))  # fmt: skip
+            y = labels[torch.arange(n) % len(test)].to(model.device) if getattr(model, "conditional", False) else None
+            fake, floor = model.sample(n, y).flatten(1).clamp(0, 1).cpu(), known[:n]
+            near, far = nn_accuracy(real[:n], floor), nn_accuracy(real[:n], fake)
+            distance, best = frechet(real[:n], fake), frechet(real[:n], floor)
+            scores.append(Score("Frechet distance", distance, "pixel²", "lower", best, "training images instead"))
+            scores.append(Score("told from data", far, "share, 0.5 is best", "lower", near, "training images instead"))
         return scores
 
 
 def tensors(x: np.ndarray, y: np.ndarray | None) -> tuple[Tensor, Tensor | None]:
+    """A split as tensors."""
     return torch.from_numpy(np.ascontiguousarray(x)), None if y is None else torch.from_numpy(np.asarray(y)).long()
 
 

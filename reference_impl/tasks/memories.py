@@ -13,7 +13,7 @@ from .images import Bits
 
 
 class Memories(Task):
-    """Four digits that resemble each other little, as (4, D) in {-1, +1}; the test split pairs each with damaged copies."""
+    """Four digits that differ much, as (4, D) in {-1, +1}; the test split pairs each with damaged copies."""
 
     kind = "binary"
 
@@ -23,20 +23,31 @@ class Memories(Task):
         g = torch.Generator().manual_seed(0)
         want = memories.repeat_interleave(20, 0)
         probe = torch.where(torch.rand(want.shape, generator=g) < flipped, -want, want)
-        super().__init__(memories, want, test_y=probe, shape=bits.facts["shape"], units=memories.shape[1], conditional=True)
+        super().__init__(
+            memories, want, test_y=probe, shape=bits.facts["shape"], units=memories.shape[1], conditional=True
+        )
 
     def evaluate(self, model: Reference) -> list[Score]:
         want, probe = self.splits["test"]
         got = model.sample(len(probe), probe.to(model.device)).cpu()
         overlap = (got * want).mean().item()
         return [
-            Score("recalled exactly", (got == want).all(1).float().mean().item(), "share", "higher", 0.0, "the damaged probe"),
-            Score("overlap with the memory", overlap, "of 1", "higher", (probe * want).mean().item(), "the damaged probe"),
+            Score(
+                "recalled exactly",
+                (got == want).all(1).float().mean().item(),
+                "share",
+                "higher",
+                0.0,
+                "the damaged probe",
+            ),
+            Score(
+                "overlap with the memory", overlap, "of 1", "higher", (probe * want).mean().item(), "the damaged probe"
+            ),
         ]
 
 
 def unlike(x: Tensor, n: int, starts: int = 60) -> Tensor:
-    """n rows of x (N, D) in {-1, +1} with small pairwise overlap: greedily from each of the first rows, the best set."""
+    """n rows of x (N, D) in {-1, +1} with small pairwise overlap: the best of greedy sets from several starts."""
     overlap = (x @ x.T / x.shape[1]).abs()
 
     def grow(first: int) -> tuple[float, list[int]]:

@@ -33,7 +33,9 @@ def mixture(centers: Tensor, sigma: float) -> Callable[[int, torch.Generator], T
     """Draws from the equal mixture of round Gaussians at the centers (K, D)."""
 
     def draw(n: int, g: torch.Generator) -> Tensor:
-        return centers[torch.randint(len(centers), (n,), generator=g)] + sigma * torch.randn(n, centers.shape[1], generator=g)
+        return centers[torch.randint(len(centers), (n,), generator=g)] + sigma * torch.randn(
+            n, centers.shape[1], generator=g
+        )
 
     return draw
 
@@ -86,12 +88,25 @@ class Points(Task):
         if hasattr(model, "log_prob"):
             gauss = torch.distributions.MultivariateNormal(test.mean(0), test.T.cov())
             nll = -model.log_prob(test.to(model.device)).mean().item()  # type: ignore[operator]
-            scores.append(Score("held-out NLL", nll, "nats", "lower", -gauss.log_prob(test).mean().item(), "one Gaussian"))
+            scores.append(
+                Score("held-out NLL", nll, "nats", "lower", -gauss.log_prob(test).mean().item(), "one Gaussian")
+            )
         x = model.sample(len(test)).cpu()
         floor = frechet(test, self.splits["train"][0][: len(test)])
-        scores.append(Score("Frechet distance", frechet(test, x), "data units²", "lower", floor, "training points instead"))
+        scores.append(
+            Score("Frechet distance", frechet(test, x), "data units²", "lower", floor, "training points instead")
+        )
         if self.source == "grid25":
             modes, share = modes_covered(x[:2500], grid_centers(), SIGMA, 20)
             scores.append(Score("modes found", modes, "of 25", "higher", 25, "in the data"))
-            scores.append(Score("samples within 3 sigma of a mode", share, "share", "higher", modes_covered(test, grid_centers(), SIGMA, 20)[1], "data"))
+            scores.append(
+                Score(
+                    "samples within 3 sigma of a mode",
+                    share,
+                    "share",
+                    "higher",
+                    modes_covered(test, grid_centers(), SIGMA, 20)[1],
+                    "data",
+                )
+            )
         return scores

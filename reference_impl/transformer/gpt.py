@@ -35,8 +35,10 @@ from torch import Tensor, nn
 
 from reference_impl.core import Batch, Config, Losses, Reference, main
 
-Cache = list[tuple[Tensor, Tensor]]
-"""Keys and values of each layer, (B, N, P, D) both."""
+Keys = tuple[Tensor, Tensor]
+"""Keys, not yet rotated, and values of past tokens, (B, N, P, D) both."""
+Cache = list[Keys]
+"""The same for each layer."""
 
 
 class GPTConfig(Config):
@@ -72,22 +74,23 @@ class Block(nn.Module):
         c, self.heads = cfg.channels, cfg.heads
         self.qkv, self.out = nn.Linear(c, 3 * c, bias=False), nn.Linear(c, c, bias=False)
         self.up, self.down = nn.Linear(c, 4 * c, bias=False), nn.Linear(4 * c, c, bias=False)
+        self.softmax = nn.Softmax(-1)
         # every block starts as the identity
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.down.weight)
 
-    def forward(
-        self, x: Tensor, past: tuple[Tensor, Tensor] | None, turn: Tensor, mask: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, x: Tensor, past: Keys | None, turn: Tensor, hide: Tensor) -> tuple[Tensor, Keys]:
+        """The T new rows of the stream (B, T, C) and keys and values of all P+T tokens."""
         b, t, c = x.shape
         q, k, v = self.qkv(norm(x)).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)  # (B, N, P+T, D)
-        rotated_q, rotated_k = rotate(norm(q), turn[:, -t:]), rotate(norm(k), turn)
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        q, turned = rotate(norm(q), turn[-t:]), rotate(norm(k), turn)
         # eq. 1 of Vaswani et al.: softmax(QK' / sqrt(D)) V
-        y = F.scaled_dot_product_attention(rotated_q, rotated_k, v, attn_mask=mask)
-        x = x + self.out(y.transpose(1, 2).reshape(b, t, c))
-        return x + self.down(self.up(norm(x)).relu().square()), (k, v)
+        weights = self.softmax(q @ turned.mT / q.shape[-1] ** 0.5 + hide)
+        x = x + self.out((weights @ v).transpose(1, 2).reshape(b, t, c))
+        h = self.up(norm(x)).relu()
+        return x + self.down(h * h), (k, v)
 
 
 class GPT(Reference):
@@ -109,14 +112,22 @@ class GPT(Reference):
         """Logits of the token after each new one: (B, T) -> (B, T, V), and the longer cache."""
         t, p = ids.shape[1], cache[0][0].shape[2] if cache else 0
         # row i of the new tokens sees itself and the context-1 tokens before it
-        mask = torch.ones(t, p + t, dtype=torch.bool, device=ids.device)
-        mask = mask.tril(p).triu(p + 1 - self.cfg.context)
-        turn = turns(p + t, self.cfg.channels // self.cfg.heads, ids.device)
-        x, grown = norm(self.token(ids)), []
+        seen = torch.ones(t, p + t, device=ids.device).tril(p).triu(p + 1 - self.cfg.context)
+        x, turn, grown = norm(self.token(ids)), self.turns(p + t), []
         for i, block in enumerate(self.blocks):
-            x, (k, v) = block(x, cache[i] if cache else None, turn, mask)
+            x, (k, v) = block(x, cache[i] if cache else None, turn, seen.log())
             grown.append((k[:, :, -self.cfg.context :], v[:, :, -self.cfg.context :]))
         return self.head(norm(x)), grown
+
+    def turns(self, length: int) -> Tensor:
+        """Unit complex numbers (length, D/2): position p turns the pair i by p * 1000^(-2i/D) radians.
+
+        Only differences of positions reach the attention weights, so counting may start anywhere.
+        """
+        width = self.token.weight[0, :: self.cfg.heads]
+        i = torch.arange(0, 2*len(width)//2, 2).to(width)
+        angle = torch.outer(torch.arange(length).to(width), 1000.0 ** (-i / len(width)))
+        return torch.polar(torch.ones_like(angle), angle)
 
     def loss(self, batch: Batch) -> Losses:
         """Mean of -log p(x_t | x_<t) in nats per token; batch.x is (B, T+1)."""
@@ -146,25 +157,14 @@ class GPT(Reference):
 
 
 def norm(x: Tensor) -> Tensor:
-    """Root mean square 1 over the last axis."""
-    return F.rms_norm(x, x.shape[-1:])
-
-
-def turns(length: int, dim: int, device: torch.device) -> Tensor:
-    """Cosine and sine (2, length, D/2) of p * 1000^(-2i/D), by which position p turns the pair i.
-
-    Only differences of positions reach the attention weights, so counting may start anywhere.
-    """
-    speed = 1000.0 ** (-torch.arange(0, dim, 2, device=device) / dim)
-    angle = torch.outer(torch.arange(length, device=device), speed)
-    return torch.stack([angle.cos(), angle.sin()])
+    """Mean 0 and variance 1 over the last axis."""
+    return F.layer_norm(x, x.shape[-1:])
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
-    """Turn each pair (x_i, x_{i+D/2}) of (B, N, T, D) by its angle."""
-    a, b = x.chunk(2, -1)
-    cos, sin = turn
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+    """Turn each pair (x_2i, x_2i+1) of (B, N, T, D) by its angle."""
+    pairs = torch.view_as_complex(x.to(turn.real.dtype).unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
 
 if __name__ == "__main__":

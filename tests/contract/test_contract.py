@@ -14,14 +14,22 @@ from reference_impl.core.runner import CHECKPOINT
 from reference_impl.tasks import make
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(p for p in (ROOT / "reference_impl").glob("*/*.py") if p.parent.name not in {"core", "tasks"} and p.stem != "__init__")
+FILES = sorted(
+    p
+    for p in (ROOT / "reference_impl").glob("*/*.py")
+    if p.parent.name not in {"core", "tasks"} and p.stem != "__init__"
+)
 SMALL = {"steps": 6, "batch_size": 16}
 pytestmark = pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 
 
 def class_of(path):
     module = importlib.import_module(f"reference_impl.{path.parent.name}.{path.stem}")
-    found = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, Reference) and c.__module__ == module.__name__]
+    found = [
+        c
+        for c in vars(module).values()
+        if inspect.isclass(c) and issubclass(c, Reference) and c.__module__ == module.__name__
+    ]
     assert len(found) == 1, f"{path.name}: one public class, found {found}"
     return found[0]
 
@@ -50,8 +58,18 @@ def test_file_is_small_and_documented(path):
         assert f"\n{section}\n" in doc, section
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:10\.|https://", doc), "the source can be found"
     for name, field in cls.Config.model_fields.items():
-        assert field.description or any(c.model_fields[name].description for c in cls.Config.__mro__ if name in getattr(c, "model_fields", {})), name
-    for banned in (r"\.backward\(", r"\bargparse\b", r"\bprint\(", r"\bopen\(", r"\btime\.", r"\bWORLD_SIZE\b", r"torch\.load\b"):
+        assert field.description or any(
+            c.model_fields[name].description for c in cls.Config.__mro__ if name in getattr(c, "model_fields", {})
+        ), name
+    for banned in (
+        r"\.backward\(",
+        r"\bargparse\b",
+        r"\bprint\(",
+        r"\bopen\(",
+        r"\btime\.",
+        r"\bWORLD_SIZE\b",
+        r"torch\.load\b",
+    ):
         assert not re.search(banned, text), f"{banned} has no place in a pattern file"
 
 
@@ -64,7 +82,9 @@ def test_config_round_trips_and_rejects_unknown(path):
 
 def test_logs_finite_numbers(path, trained):
     assert len(trained.history) == sum(p.steps for p in trained.model.phases())
-    assert all(v == v and abs(v) < float("inf") for row in trained.history for v in row.values() if isinstance(v, float))
+    assert all(
+        v == v and abs(v) < float("inf") for row in trained.history for v in row.values() if isinstance(v, float)
+    )
 
 
 def test_samples_look_like_data_and_follow_the_seed(path, trained):

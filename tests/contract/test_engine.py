@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference_impl.diffusion.ddpm import DDPM
 from torch import nn
 
 from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, run
 from reference_impl.core.engine import Engine
 from reference_impl.core.noise import SharedNoise
 from reference_impl.core.runner import lr_scale
-from reference_impl.diffusion.ddpm import DDPM
 from reference_impl.latent_variable.vae import VAE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,9 @@ def test_sigkill_at_any_moment_and_resume_give_the_same_bits(tmp_path, reference
     command = [sys.executable, "-m", reference, f"steps={steps}", "batch_size=32", "--save-every", "7", "--out"]
 
     def start(out, *more):
-        return subprocess.Popen([*command, str(out), *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [*command, str(out), *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     assert start(tmp_path / "whole").wait(120) == 0
     out, kills = tmp_path / "killed", 0
@@ -170,10 +172,16 @@ def test_code_outside_the_references_is_not_loaded(tmp_path):
 
 def test_shared_noise_is_the_rows_of_what_one_process_draws():
     draws = [
-        lambda n: torch.randn(n, 3), lambda n: torch.rand((n, 2)), lambda n: torch.randn(size=(n, 2)), lambda n: torch.randint(9, (n,)),
-        lambda n: torch.randint(2, 9, (n, 2)), lambda n: torch.randn_like(torch.zeros(n, 5)), lambda n: torch.rand_like(torch.zeros(n, 5)),
-        lambda n: torch.bernoulli(torch.full((n, 4), 0.5)), lambda n: torch.randn(7),
-    ]  # fmt: skip
+        lambda n: torch.randn(n, 3),
+        lambda n: torch.rand((n, 2)),
+        lambda n: torch.randn(size=(n, 2)),
+        lambda n: torch.randint(9, (n,)),
+        lambda n: torch.randint(2, 9, (n, 2)),
+        lambda n: torch.randn_like(torch.zeros(n, 5)),
+        lambda n: torch.rand_like(torch.zeros(n, 5)),
+        lambda n: torch.bernoulli(torch.full((n, 4), 0.5)),
+        lambda n: torch.randn(7),
+    ]
     for draw in draws:
         parts = []
         for rank in (0, 1):
@@ -181,17 +189,17 @@ def test_shared_noise_is_the_rows_of_what_one_process_draws():
             with SharedNoise(4, rank, 2):
                 parts.append((draw(4), torch.randn(4, 1)))
         torch.manual_seed(0)
-        if draw is draws[-2]:  # drawn by comparing with uniform numbers, not by the same kernel
-            whole = (torch.rand(8, 4) < 0.5).float()
-        else:
-            whole = draw(8)
+        # bernoulli compares with uniform numbers there, so that its rows can be shared: the same law, other bits
+        whole = (torch.rand(8, 4) < 0.5).float() if draw is draws[-2] else draw(8)
         after = torch.randn(8, 1)
         if draw is draws[-1]:
             assert torch.equal(parts[0][0], parts[1][0])
             assert torch.equal(parts[0][0], whole)
         else:
             assert torch.equal(torch.stack([p[0] for p in parts], 1).flatten(0, 1), whole)
-        assert torch.equal(torch.stack([p[1] for p in parts], 1).flatten(0, 1), after), "the generator moved on differently"
+        assert torch.equal(torch.stack([p[1] for p in parts], 1).flatten(0, 1), after), (
+            "the generator moved on differently"
+        )
 
 
 def test_learning_rate_rises_stays_and_falls():

@@ -30,7 +30,9 @@ def test_a_reference_imports_only_what_its_entry_is_related_to(entry):
             continue
         target = MODULES.get(other)
         assert target, f"{module} imports {other}, which no entry names as its reference"
-        assert any((entry.id, target) == edge[:2] for edge in AUTHORED), f"{entry.id} imports {target} without a relation to it"
+        assert any((entry.id, target) == edge[:2] for edge in AUTHORED), (
+            f"{entry.id} imports {target} without a relation to it"
+        )
 
 
 @pytest.mark.parametrize("entry", CAT, ids=ids)
@@ -74,7 +76,9 @@ def test_evidence_is_current_and_meets_the_bars_of_today(entry):
             assert not evidence.failed_bars(measure, got.value, got.baseline)
         for figure in record.figures:
             assert (ROOT / "patterns" / entry.family / entry.id / figure.file).is_file(), figure.file
-    assert any(f.file.startswith("hero.") for r in records.values() for f in r.figures), f"{entry.id} has no hero figure"
+    assert any(f.file.startswith("hero.") for r in records.values() for f in r.figures), (
+        f"{entry.id} has no hero figure"
+    )
 
 
 def test_at_least_three_edges_are_proven_equal_by_running_both():
@@ -84,9 +88,21 @@ def test_at_least_three_edges_are_proven_equal_by_running_both():
 def test_references_know_nothing_of_the_catalogue():
     for path in (ROOT / "reference_impl").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             assert not any(n.split(".")[0] == "catalog" for n in found), path
     for path in (ROOT / "catalog").rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             assert not any(n.split(".")[0] in {"torch", "reference_impl"} for n in found), path

@@ -1,0 +1,26 @@
+"""The prose of all entries as one dated text: `python -m catalog.snapshot`.
+
+Language models and retrieval learn from this file and not from the entries, so that editing an entry
+does not change what they measured. It is made anew on purpose, never by a build.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from .catalogue import Catalog
+from .loader import load
+
+
+def snapshot(catalog: Catalog, date: datetime.date) -> str:
+    """A first line with the date, then blocks `## id / section` and a line of prose."""
+    blocks = [f"## {id} / {section}\n{text}" for id, section, text in catalog.passages()]
+    return f"# Prose of the catalog as of {date.isoformat()}\n\n" + "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parents[1] / "reference_impl" / "tasks" / "catalogue.txt"
+    text = snapshot(load(), datetime.date.today())
+    path.write_text(text, encoding="utf-8")
+    print(f"{path}: {len(text):,} characters")
