@@ -1,0 +1,413 @@
+"""The page of one pattern."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..evidence import Figure, Record, describe_bars
+from ..schema import Claim, Entry, Measure, Source
+from . import annotate, svg
+from .book import Book
+from .text import block, escape, inline, line, math, plain
+
+WORDS = {
+    "likelihood": "Likelihood", "latent": "Latent code", "data": "Data", "sampling": "Sampling",
+    "nfe": "Network calls per sample", "training": "Learns by", "conditioning": "Steered by",
+}  # fmt: skip
+KINDS = {
+    "exact": "an identity", "analytic": "against a closed form", "scaling": "a fitted exponent",
+    "comparative": "against a baseline", "limit": "a known weakness, run",
+}  # fmt: skip
+
+
+def page(book: Book, entry: Entry) -> str:
+    """The page as Markdown: headings in Markdown, everything that comes from an entry as finished HTML."""
+    sections = [
+        ("", head(book, entry)),
+        ("Problem", problem(entry)),
+        ("Solution", div("solution", block(entry.solution))),
+        ("Objective", objective(book, entry)),
+        ("Structure", structure(entry)),
+        ("Evidence", claims(book, entry)),
+        ("Pictures", pictures(book, entry)),
+        ("Consequences", consequences(entry)),
+        ("Failure modes", failures(book, entry)),
+        ("Misconceptions", misconceptions(entry)),
+        ("Run it", run(entry)),
+        ("Reference, annotated", reference(book, entry)),
+        changes(book, entry),
+        ("Related patterns", related(book, entry)),
+        ("Known uses", bullets(entry.known_uses)),
+        ("Sources", sources(entry)),
+    ]
+    front = {"title": plain(entry.name), "description": plain(entry.summary), "hide": "[navigation, tags]"}
+    tags = [plain(t) for t in [entry.name, *entry.aliases, book.families[entry.family]]]
+    return front_matter(front, tags) + "\n".join(
+        f"## {title}\n\n{body}\n" if title else f"{body}\n" for title, body in sections if body
+    )
+
+
+def front_matter(fields: dict[str, str], tags: list[str] | None = None) -> str:
+    """The YAML above a page; values have gone through `plain`, so that quotes hold them."""
+    rows = [f"{k}: {v}" if v.startswith("[") else f'{k}: "{v}"' for k, v in fields.items()]
+    rows += ["tags:", *(f'  - "{t}"' for t in tags)] if tags else []
+    return (
+        "---\n" + "\n".join(rows) + "\nsearch:\n  boost: 2\n---\n\n"
+        if tags
+        else "---\n" + "\n".join(rows) + "\n---\n\n"
+    )
+
+
+def div(cls: str, html: str) -> str:
+    return f'<div class="{cls}">{html}</div>'
+
+
+def bullets(texts: list[str], cls: str = "") -> str:
+    return f'<ul class="{cls}">' + "".join(f"<li>{line(t)}</li>" for t in texts) + "</ul>"
+
+
+def words(name: str) -> str:
+    """A name in snake_case as people read it."""
+    return name.replace("_", " ")
+
+
+# ---- head ----
+
+
+def head(book: Book, e: Entry) -> str:
+    """Name, summary, the pattern's picture and its facts: what one sees first."""
+    family = book.families[e.family]
+    also = f'<p class="also">Also called {", ".join(escape(a) for a in e.aliases)}</p>' if e.aliases else ""
+    hero = next(((f, c) for f, c in book.pictures(e.id) if Path(f.file).stem == "hero"), None)
+    picture = figure(book, e, *hero) if hero else div("figure-none", math(e.objective, True))
+    return (
+        f'<div class="head f-{e.family}">'
+        f'<p class="crumbs"><a href="index.html">Patterns</a> <span aria-hidden="true">/</span>'
+        f' <a href="index.html#family={e.family}">{escape(family)}</a></p>'
+        f'<h1 id="{e.id}">{escape(e.name)}</h1><p class="lede">{inline(e.summary)}</p>{also}</div>\n\n'
+        f'<div class="overview"><div class="overview-main">{picture}</div>'
+        f'<div class="overview-side">{div("intent", block(e.intent))}{verdict(book, e)}{facts(e)}</div></div>'
+    )
+
+
+def verdict(book: Book, e: Entry) -> str:
+    """How many claims hold, with links to them."""
+    states = [book.holds(e.id, c) for c in e.claims]
+    held, measured = sum(s == [] for s in states), sum(s is not None for s in states)
+    dots = "".join(f'<i class="{state_of(s)[0]}"></i>' for s in states)
+    said = f"{held} of {len(states)} claims hold" if measured else f"{len(states)} claims, not measured yet"
+    return f'<p class="verdict"><a href="#evidence"><span class="dots" aria-hidden="true">{dots}</span>{said}</a></p>'
+
+
+def state_of(missed: list[str] | None) -> tuple[str, str]:
+    """Class and words for what a measurement came to."""
+    if missed is None:
+        return "open", "not measured yet"
+    return ("miss", "does not hold") if missed else ("hold", "holds")
+
+
+def facts(e: Entry) -> str:
+    """The facets as a list of terms."""
+    f = e.facets
+    level = f'<span class="level" role="img" aria-label="{e.difficulty} of 5">{"●" * e.difficulty}{"○" * (5 - e.difficulty)}</span>'
+    rows = [("Kind", words(e.kind)), ("Introduced", str(e.year)), ("Status", e.status), ("Difficulty", level)]
+    for name, title in WORDS.items():
+        value = getattr(f, name)
+        shown = (
+            ", ".join(words(v) for v in value)
+            if isinstance(value, list)
+            else inline(value)
+            if name == "nfe"
+            else words(value)
+        )
+        rows.append((title, shown or "nothing"))
+    rows += [("Pretrained model", "needed" if f.needs_pretrained else "not needed")]
+    rows += [("Training step", inline(f.cost.train)), ("One sample", inline(f.cost.sample))]
+    return '<dl class="facts">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in rows) + "</dl>"
+
+
+def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
+    """A figure in the page's own ink, with its caption and the claim whose run drew it."""
+    text = book.figures[e.id][f.file]
+    if f.file.endswith(".txt"):
+        body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}" data-search-exclude>{_lines(text)}</pre>'
+    else:
+        body = svg.figure_inline(text, f"{e.id}-{Path(f.file).stem}", f.alt)
+    origin = f' <a class="origin" href="#claim-{claim.id}">from this claim’s run</a>'
+    return f'<figure class="picture">{body}<figcaption>{inline(f.caption)}{origin}</figcaption></figure>'
+
+
+def _lines(text: str) -> str:
+    """Text for a <pre>, without a blank line, which would end the block of HTML."""
+    return escape(text.strip("\n")).replace("\n", "&#10;")
+
+
+# ---- the pattern ----
+
+
+def problem(e: Entry) -> str:
+    context = f'<div class="aside"><h3>Where it arises</h3>{block(e.context)}</div>'
+    return div("problem", div("text", block(e.problem)) + context) + f"\n<h3>Forces</h3>{bullets(e.forces, 'forces')}"
+
+
+def objective(book: Book, e: Entry) -> str:
+    """The formula, and each symbol with the identifier that carries it in the reference."""
+    source = book.sources.get(e.id, "")
+    rows = []
+    for s in e.symbols:
+        at = annotate.line_of(source, s.code) if source else None
+        code = f"<code>{escape(s.code)}</code>"
+        link = f'<a href="#L{at}" title="line {at} of the reference">{code}</a>' if at else code
+        rows.append(f"<tr><td>{math(s.symbol)}</td><td>{inline(s.meaning)}</td><td>{link}</td></tr>")
+    table = (
+        '<table class="symbols"><thead><tr><th scope="col">Symbol</th><th scope="col">Meaning</th>'
+        f'<th scope="col">In the code</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+    return div("formula", math(e.objective, True)) + "\n" + div("table-scroll", table)
+
+
+def structure(e: Entry) -> str:
+    fidelity = {
+        "faithful": "The reference follows the source that introduced the pattern.",
+        "simplified": "The reference is simpler than the source that introduced the pattern.",
+        "toy": "The reference is a toy: it shows the mechanism, not the scale.",
+    }[e.implementation.fidelity]
+    differs = f"<p>It differs here:</p>{bullets(e.implementation.deviations)}" if e.implementation.deviations else ""
+    aside = f'<div class="aside"><h3>Fidelity: {e.implementation.fidelity}</h3><p>{fidelity}</p>{differs}</div>'
+    return div("structured", svg.structure(e.structure, e.name) + aside)
+
+
+def consequences(e: Entry) -> str:
+    cells = [
+        ("Benefits", "good", e.consequences.benefits), ("Liabilities", "bad", e.consequences.liabilities),
+        ("Use it when", "good", e.use_when), ("Avoid it when", "bad", e.avoid_when),
+    ]  # fmt: skip
+    return div("balance", "".join(f"<div><h3>{title}</h3>{bullets(texts, cls)}</div>" for title, cls, texts in cells))
+
+
+def failures(book: Book, e: Entry) -> str:
+    out = []
+    for f in e.failure_modes:
+        cures = [
+            (x.target, x.proven)
+            for x in book.catalog.edges(e.id)
+            if x.derived and x.relation.fixes == f.id and x.type == "remedied_by"
+        ]
+        cures += [(f.pattern, None)] if f.pattern and f.pattern not in [c for c, _ in cures] else []
+        links = [
+            f'<a class="chip f-{book.entries[c].family}" href="{c}.html">{escape(book.entries[c].name)}</a>'
+            for c, _ in cures
+            if c in book.entries
+        ]
+        remedy = f"<p><b>Remedy</b> {line(f.remedy)}{'<br>' + ' '.join(links) if links else ''}</p>"
+        shown = f'<p class="shown"><a href="#claim-{f.claim}">shown by a claim of this page</a></p>' if f.claim else ""
+        out.append(
+            f'<div class="failure" id="failure-{f.id}"><h3>{escape(words(f.id).capitalize())}</h3><p>{line(f.symptom)}</p>'
+            f"<p><b>Detect</b> {line(f.detect)}</p>{remedy}{shown}</div>"
+        )
+    return div("failures", "".join(out))
+
+
+def misconceptions(e: Entry) -> str:
+    out = []
+    for m in e.misconceptions:
+        shown = f', <a href="#claim-{m.shown_by}">shown above</a>' if m.shown_by else ""
+        out.append(
+            f'<div class="misconception"><p class="said">{line(m.claim)}</p><div class="true">{block(m.correction)}'
+            f'<p class="cite"><a href="#source-{m.source}">{cite(source(e, m.source))}</a>{shown}</p></div></div>'
+        )
+    return "".join(out)
+
+
+# ---- evidence ----
+
+
+def claims(book: Book, e: Entry) -> str:
+    intro = (
+        '<p class="hint">Each claim is a test. The band is where its bar lets the number lie, '
+        '<span class="key value"></span> is the measured number, <span class="key seed"></span> one seed, '
+        '<span class="key base"></span> the baseline. <a href="../evidence.html">How claims are measured</a></p>'
+    )
+    return intro + "\n" + "\n".join(claim_card(book, e, c) for c in e.claims)
+
+
+def claim_card(book: Book, e: Entry, c: Claim, page: str = "") -> str:
+    """A claim with everything that is known of it; `page` is where its sources are listed, unless on this page."""
+    missed = book.holds(e.id, c)
+    cls, said = state_of(missed)
+    record = book.evidence.get(e.id, {}).get(c.id)
+    measures = "".join(measure(m, record, k) for k, m in c.measures.items())
+    cited = f'<a href="{page}#source-{c.source.key}">{cite(source(e, c.source.key))}</a>, {escape(c.source.where)}'
+    facts = [f"{KINDS[c.kind]}", cited]
+    if record:
+        took = (
+            f"{record.seconds:.3g} s on one core"
+            if record.device == "cpu"
+            else f"{record.seconds:.3g} s, {escape(record.device)}"
+        )
+        facts += [f'measured <time datetime="{record.date}">{record.date}</time>', took]
+    fails = "".join(f'<p class="missed">{escape(m)}</p>' for m in missed or [])
+    return (
+        f'<div class="claim {cls}" id="claim-{c.id}"><p class="state">{said}</p><div class="statement">{block(c.statement)}</div>'
+        f'{measures}{fails}<p class="facts-line">{" · ".join(facts)}</p></div>'
+    )
+
+
+def measure(m: Measure, record: Record | None, name: str) -> str:
+    """One number: what it is, its bar, what came out, and a small drawing of the three."""
+    unit = "" if m.unit == "1" else f' <span class="unit">{escape(m.unit)}</span>'
+    bar = f'<span class="bar">bar {escape(describe_bars(m).replace("-", "−"))}{unit}</span>'
+    got = record.measures.get(name) if record else None
+    if got is None:
+        return f'<div class="m"><p class="what">{inline(m.what)}</p><p class="figures">{bar}</p></div>'
+    value = f'<span class="number">{svg.number(got.value)}</span>{unit}'
+    spread = (
+        f' <span class="spread">{len(got.seeds)} seeds, {svg.number(min(got.seeds))} to {svg.number(max(got.seeds))}</span>'
+        if got.seeds
+        else ""
+    )
+    beside = (
+        f'<span class="beside">{inline(m.baseline or "baseline")}: {svg.number(got.baseline)}{unit}</span>'
+        if got.baseline is not None
+        else ""
+    )
+    said = f"{m.what}: {svg.number(got.value)}; the bar is {describe_bars(m)}"
+    return (
+        f'<div class="m"><p class="what">{inline(m.what)}</p><p class="figures">{value}{spread}</p>'
+        f'<div class="plot">{svg.measure_plot(m, got, said)}</div><p class="under">{bar}{beside}</p></div>'
+    )
+
+
+def pictures(book: Book, e: Entry) -> str:
+    others = [(f, c) for f, c in book.pictures(e.id) if Path(f.file).stem != "hero"]
+    return div("pictures", "".join(figure(book, e, f, c) for f, c in others)) if others else ""
+
+
+# ---- code ----
+
+
+def command(text: str) -> str:
+    """A command for a terminal, with the button that copies it."""
+    return f'<div class="highlight command"><pre tabindex="0"><code>{escape(text)}</code></pre></div>'
+
+
+def run(e: Entry) -> str:
+    module, _, cls = e.implementation.reference.partition(":")
+    python = f"from reference_impl.core import run\nfrom {module} import {cls}\n\nresult = run({cls}, seed=0)\nprint(result.scores)"
+    lines = "\n".join(row or "<span></span>" for row in annotate.highlighted(python))
+    return div(
+        "run",
+        f"<div><h3>In a terminal</h3>{command(f'genai-patterns run {e.id}')}<p>Trains the reference on small data, scores it, draws samples.</p>"
+        f"{command(f'genai-patterns verify {e.id}')}<p>Measures the claims of this page again on your machine.</p></div>"
+        f'<div><h3>In Python</h3><div class="highlight"><pre tabindex="0"><code>{lines}</code></pre></div></div>',
+    )
+
+
+def reference(book: Book, e: Entry) -> str:
+    module = e.implementation.reference.partition(":")[0]
+    text = book.sources.get(e.id)
+    if text is None:
+        return f"<p><code>{escape(module)}</code> is not part of this installation.</p>"
+    meanings = {s.code.split(".")[-1]: plain(s.meaning) for s in e.symbols}
+    count = sum(1 for row in annotate.rows(text) for _ in row.code)
+    intro = f'<p class="hint"><code>{escape(module.replace(".", "/"))}.py</code>, {count} lines of code. Underlined names are symbols of the objective.</p>'
+    return intro + "\n" + annotate.listing(text, meanings)
+
+
+def changes(book: Book, e: Entry) -> tuple[str, str]:
+    """Heading and difference against the pattern that this one stems from."""
+    edge = book.parent(e.id)
+    if edge is None or e.id not in book.sources:
+        return "", ""
+    parent = book.entries[edge.target]
+    title = "What changes against its parent"
+    link = f'<a href="{parent.id}.html">{escape(parent.name)}</a>'
+    if book.sources[parent.id] == book.sources[e.id]:
+        return title, f"<p>It shares its reference with {link}.</p>"
+    diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
+    if annotate.imports(book.sources[e.id], parent.implementation.reference.partition(":")[0]):
+        return title, f"<p>The reference derives from that of {link}: the listing above holds only what changes.</p>"
+    opened = " open" if plus + minus <= 80 else ""
+    return title, (
+        f'<details class="change"{opened}><summary>From {escape(parent.name)} to {escape(e.name)}: <span class="plus">+{plus}</span> '
+        f'<span class="minus">−{minus}</span> lines</summary>{diff}</details><p>The other side: {link}</p>'
+    )
+
+
+# ---- around ----
+
+
+def node(e: Entry, prefix: str = "") -> svg.Node:
+    return svg.Node(e.id, e.name, e.family, e.year, f"{prefix}{e.id}.html")
+
+
+def related(book: Book, e: Entry) -> str:
+    around = book.catalog.edges(e.id)
+    if not around:
+        return "<p>No relation to another pattern of the catalogue is stated yet.</p>"
+    drawn = [(words(x.type), not x.derived, node(book.entries[x.target])) for x in around[:12]]
+    items = []
+    for x in around:
+        other = book.entries[x.target]
+        when = f' <span class="when">when {inline(x.relation.when)}</span>' if x.relation.when else ""
+        owner, _, claim = (x.proven or "").partition(".")
+        where = f"#claim-{claim}" if owner == e.id else f"{owner}.html#claim-{claim}"
+        proof = f' <a class="proof" href="{where}">proven by a claim</a>' if x.proven else ""
+        items.append(
+            f'<li><p class="rel"><span class="type">{words(x.type)}</span> <a class="chip f-{other.family}" href="{other.id}.html">'
+            f"{escape(other.name)}</a>{when}{proof}</p><div>{block(x.relation.why)}</div></li>"
+        )
+    return div("related", svg.neighborhood(node(e), drawn) + f'<ul class="relations">{"".join(items)}</ul>')
+
+
+def source(e: Entry, key: str) -> Source:
+    return next(s for s in e.sources if s.key == key)
+
+
+def cite(s: Source) -> str:
+    """Authors and year as a text names them."""
+    last = [a.split()[-1] for a in authors(s)]
+    who = " and ".join(last) if len(last) < 3 and last[-1] != "others" else f"{last[0]} et al."
+    return escape(f"{who} ({s.year})")
+
+
+def authors(s: Source) -> list[str]:
+    """The authors one by one; "others" stands for those that the source's `et al.` leaves out."""
+    text = s.authors.replace(" and ", ", ").replace("&", ",").replace(" et al.", ", others")
+    return [a.strip() for a in text.split(",") if a.strip()]
+
+
+def links(s: Source) -> list[tuple[str, str]]:
+    """(text, address) of where a source can be read."""
+    found = [(f"arXiv:{s.arxiv}", f"https://arxiv.org/abs/{s.arxiv}")] if s.arxiv else []
+    found += [(f"doi:{s.doi}", f"https://doi.org/{s.doi}")] if s.doi else []
+    return found + ([("link", s.url)] if s.url else [])
+
+
+def sources(e: Entry) -> str:
+    items = []
+    for s in e.sources:
+        where = ", ".join(f'<a href="{escape(u)}">{escape(t)}</a>' for t, u in links(s))
+        items.append(
+            f'<li id="source-{s.key}"><span class="role">{s.role}</span> {escape(s.authors)}. <cite>{escape(s.title)}</cite>. '
+            f"{escape(s.venue)}, {s.year}. {where}</li>"
+        )
+    bib = "\n".join(bibtex(s) for s in e.sources)
+    return (
+        f'<ul class="sources">{"".join(items)}</ul>\n<details class="bibtex"><summary>BibTeX</summary>'
+        f'<div class="highlight"><pre tabindex="0"><code>{escape(bib)}</code></pre></div></details>'
+    )
+
+
+def bibtex(s: Source) -> str:
+    """A source as BibTeX; braces keep the capitals of the title."""
+    fields = {
+        "author": " and ".join(authors(s)),
+        "title": f"{{{s.title}}}",
+        "year": str(s.year),
+        "howpublished": s.venue,
+    }
+    fields |= {"eprint": s.arxiv, "archiveprefix": "arXiv"} if s.arxiv else {}
+    fields |= {"doi": s.doi} if s.doi else {}
+    fields |= {"url": s.url} if s.url else {}
+    return "\n".join([f"@misc{{{s.key},", *(f"  {k} = {{{v}}}," for k, v in fields.items()), "}"])

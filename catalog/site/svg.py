@@ -1,0 +1,458 @@
+"""Drawings that need no picture file: structure, a measure beside its bar, a neighborhood, the map; and figures made safe.
+
+All are SVG text for the page itself: style sheets color them, links in them are real links, and every drawing that is
+read on a phone is at most 460 units wide.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..evidence import Measured
+from ..schema import Component, Measure
+from .text import escape
+
+
+def wrap(text: str, width: int, lines: int = 9) -> list[str]:
+    """Text in lines of about `width` characters; what does not fit into the last line ends in an ellipsis."""
+    out = [""]
+    for word in text.split():
+        if out[-1] and len(out[-1]) + 1 + len(word) > width:
+            out.append("")
+        out[-1] = f"{out[-1]} {word}".strip()
+    if len(out) > lines:
+        out = [*out[: lines - 1], out[lines - 1] + " …"]
+    return [row if len(row) <= width + 2 else row[: width - 1] + "…" for row in out]
+
+
+def label(text: str, x: float, y: float, width: int, lines: int = 2, cls: str = "label", anchor: str = "start") -> str:
+    """Wrapped text whose first baseline is at (x, y)."""
+    spans = "".join(
+        f'<tspan x="{x:g}"{f" dy={chr(34)}1.15em{chr(34)}" if i else ""}>{escape(row)}</tspan>'
+        for i, row in enumerate(wrap(text, width, lines))
+    )
+    return f'<text class="{cls}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{spans}</text>'
+
+
+def svg(cls: str, width: float, height: float, body: Iterable[str], title: str, *, role: str = "img") -> str:
+    """The element round a drawing; `title` is what a screen reader says."""
+    return (
+        f'<svg class="{cls}" viewBox="0 0 {width:g} {height:g}" role="{role}" aria-label="{escape(title)}"'
+        f' xmlns="http://www.w3.org/2000/svg" data-search-exclude>{"".join(body)}</svg>'
+    )
+
+
+def arrowhead(x: float, y: float, dx: float, dy: float) -> str:
+    """A filled tip at (x, y) pointing along the unit vector (dx, dy)."""
+    ax, ay = x - 7 * dx, y - 7 * dy
+    return (
+        f'<path class="tip" d="M{x:g} {y:g}L{ax - 3.2 * dy:g} {ay + 3.2 * dx:g}L{ax + 3.2 * dy:g} {ay - 3.2 * dx:g}z"/>'
+    )
+
+
+# ---- structure ----
+
+LEFT, RIGHT, WIDTH = 72, 388, 460
+
+
+@dataclass
+class _Box:
+    top: float
+    height: float
+    role: list[str]
+    out: int = 0
+    into: int = 0
+
+    def leave(self) -> float:
+        """The height at which the next line leaves the side of the box."""
+        self.out += 1
+        return self.top + 11 + 9 * (self.out - 1)
+
+    def enter(self) -> float:
+        self.into += 1
+        return self.top + self.height - 11 - 9 * (self.into - 1)
+
+
+def structure(components: Sequence[Component], name: str) -> str:
+    """Boxes from top to bottom in the order of the entry; a line wherever one's `out` is another's `in`.
+
+    To the next box a line goes straight down; further down it runs on the right, back up on the left.
+    What no box gives comes from outside (an open dot), what no box takes leaves.
+    """
+    takes = [{_key(s): s for s in c.takes} for c in components]
+    gives = [{_key(s): s for s in c.gives} for c in components]
+    produced = {k for g in gives for k in g}
+    drops: list[list[tuple[str, bool]]] = []  # into each box from above: signal, whether from outside
+    for i, need in enumerate(takes):
+        above = gives[i - 1] if i else {}
+        drops.append(
+            [(s, False) for k, s in need.items() if k in above]
+            + [(s, True) for k, s in need.items() if k not in produced]
+        )
+    out: list[str] = []
+    boxes: list[_Box] = []
+    y = 4.0
+    for i, (c, drop) in enumerate(zip(components, drops, strict=True)):
+        gap = 46 if drop else (22 if i else 0)
+        step = (RIGHT - LEFT) / max(1, len(drop))
+        for n, (signal, outside) in enumerate(drop):
+            x = LEFT + step * (n + 0.5) - (0 if len(drop) == 1 else step * 0.3)
+            start = y + (8 if outside else 0)
+            if outside:
+                out.append(f'<circle class="port" cx="{x:g}" cy="{start:g}" r="3.5"/>')
+                start += 3.5
+            out.append(f'<path class="flow" d="M{x:g} {start:g}V{y + gap - 5:g}"/>' + arrowhead(x, y + gap, 0, 1))
+            rows = wrap(signal, int((step * 0.75 - 8) / 6.2), 2)
+            out.append(label(signal, x + 9, y + (26 if len(rows) == 1 else 19), int((step * 0.75 - 8) / 6.2)))
+        y += gap
+        role = wrap(c.role, 46)
+        boxes.append(_Box(y, 32 + 17 * len(role), role))
+        y += boxes[-1].height
+    out += _lanes(boxes, takes, gives)
+    for c, box in zip(components, boxes, strict=True):
+        out.append(
+            f'<rect class="box" x="{LEFT}" y="{box.top:g}" width="{RIGHT - LEFT}" height="{box.height:g}" rx="6"/>'
+        )
+        out.append(label(c.name, LEFT + 14, box.top + 22, 38, 1, "name"))
+        out.append(label(c.role, LEFT + 14, box.top + 41, 46, 9, "role"))
+    consumed = {k for t in takes for k in t}
+    for i, (box, give) in enumerate(zip(boxes, gives, strict=True)):
+        loose = [s for k, s in give.items() if k not in consumed]
+        if i + 1 == len(boxes) and loose:
+            step = (RIGHT - LEFT) / len(loose)
+            for n, signal in enumerate(loose):
+                x = LEFT + step * (n + 0.5) - (0 if len(loose) == 1 else step * 0.3)
+                out.append(f'<path class="flow" d="M{x:g} {y:g}v25"/>' + arrowhead(x, y + 32, 0, 1))
+                out.append(label(signal, x + 9, y + 18, int((step * 0.75 - 8) / 6.2)))
+            y += 36
+        elif loose:
+            for signal in loose:
+                at = box.leave()
+                out.append(f'<path class="flow" d="M{RIGHT} {at:g}h14"/>' + arrowhead(RIGHT + 21, at, 1, 0))
+                out.append(label(signal, RIGHT + 25, at + 4, 9, 2))
+    flows = "; ".join(
+        f"{c.name}: takes {', '.join(c.takes) or 'nothing'}, gives {', '.join(c.gives) or 'nothing'}"
+        for c in components
+    )
+    return svg("structure", WIDTH, y + 6, out, f"Structure of {name}. {flows}")
+
+
+def _key(signal: str) -> str:
+    return " ".join(signal.split()).casefold()
+
+
+def _lanes(boxes: list[_Box], takes: list[dict[str, str]], gives: list[dict[str, str]]) -> list[str]:
+    """Lines that pass other boxes: one vertical lane for each signal, down on the right or up on the left."""
+    down: list[tuple[int, list[int], str]] = []
+    up: list[tuple[int, list[int], str]] = []
+    for i, give in enumerate(gives):
+        for key, signal in give.items():
+            if later := [j for j in range(i + 2, len(takes)) if key in takes[j]]:
+                down.append((i, later, signal))
+            if earlier := [j for j in range(i + 1) if key in takes[j]]:
+                up.append((i, earlier, signal))
+    out = []
+    for lanes, side, sign in ((down, RIGHT, 1), (up, LEFT, -1)):
+        for n, (source, targets, signal) in enumerate(lanes):
+            x = side + sign * (14 + 11 * n)
+            start, ends = boxes[source].leave(), [boxes[j].enter() for j in targets]
+            far = ends[-1] if sign > 0 else ends[0]
+            out.append(f'<path class="flow" d="M{side} {start:g}H{x:g}V{far:g}"/>')
+            for end in ends:
+                out.append(
+                    f'<path class="flow" d="M{x:g} {end:g}H{side + sign * 5:g}"/>' + arrowhead(side, end, -sign, 0)
+                )
+            middle = (boxes[source].top + boxes[source].height + 14) if sign > 0 else boxes[source].top - 18
+            out.append(
+                label(signal, x + sign * 5, middle + 14 * n * sign, 9, 2, "label", "start" if sign > 0 else "end")
+            )
+    return out
+
+
+# ---- one number beside its bar ----
+
+
+def region(measure: Measure, baseline: float | None) -> tuple[float, float]:
+    """The interval in which every bar on the value itself is met; infinite where a side is open."""
+    low, high = -math.inf, math.inf
+    b = math.nan if baseline is None else baseline
+    m = measure
+    lows = [m.at_least, m.between and m.between[0], m.near and m.near.value - m.near.tolerance]
+    lows += [
+        m.of_baseline_at_least and m.of_baseline_at_least * b,
+        m.above_baseline_by is not None and b + m.above_baseline_by,
+    ]
+    highs = [m.at_most, m.between and m.between[1], m.near and m.near.value + m.near.tolerance]
+    highs += [
+        m.of_baseline_at_most is not None and m.of_baseline_at_most * b,
+        m.below_baseline_by is not None and b - m.below_baseline_by,
+    ]
+    for x in lows:
+        if x is not None and x is not False and not math.isnan(x):
+            low = max(low, x)
+    for x in highs:
+        if x is not None and x is not False and not math.isnan(x):
+            high = min(high, x)
+    return low, high
+
+
+def measure_plot(measure: Measure, got: Measured, title: str) -> str:
+    """Where the bar lets the number lie (band), the number (dot), each seed (ring), the baseline (diamond)."""
+    low, high = region(measure, got.baseline)
+    values = [got.value, *got.seeds]
+    other = [got.baseline, *got.baseline_seeds] if got.baseline is not None else []
+    edges = [e for e in (low, high) if math.isfinite(e)]
+    shown = [v for v in [*values, *other, *edges] if v is not None and math.isfinite(v)]
+    log = min(shown) > 0 and max(shown) / min(shown) > 50
+    f: Callable[[float], float] = math.log10 if log else float
+    a, b = f(min(shown)), f(max(shown))
+    pad = 0.12 * (b - a) or abs(b) * 0.1 or 1.0
+    a, b = a - pad, b + pad
+    x0, x1, y = 8.0, 312.0, 15.0
+
+    def at(v: float) -> float:
+        return x0 + (min(max(f(v) if not log or v > 0 else a, a), b) - a) / (b - a) * (x1 - x0)
+
+    left, right = (at(low) if math.isfinite(low) else x0), (at(high) if math.isfinite(high) else x1)
+    out = [f'<path class="axis" d="M{x0:g} {y:g}H{x1:g}"/>']
+    if right >= left and edges:
+        out.append(f'<rect class="band" x="{left:.1f}" y="{y - 8:g}" width="{max(right - left, 2):.1f}" height="16"/>')
+    out += [f'<path class="edge" d="M{at(e):.1f} {y - 10:g}v20"/>' for e in edges]
+    if got.baseline is not None:
+        out += [f'<path class="base seed" d="{_diamond(at(v), y, 3.2)}"/>' for v in got.baseline_seeds]
+        out.append(f'<path class="base" d="{_diamond(at(got.baseline), y, 5.5)}"/>')
+    out += [f'<circle class="seed" cx="{at(v):.1f}" cy="{y:g}" r="3.2"/>' for v in got.seeds]
+    out.append(f'<circle class="value" cx="{at(got.value):.1f}" cy="{y:g}" r="5.2"/>')
+    for e in edges:
+        anchor = "start" if at(e) < 40 else "end" if at(e) > 280 else "middle"
+        out.append(f'<text class="tick" x="{at(e):.1f}" y="{y + 23:g}" text-anchor="{anchor}">{number(e)}</text>')
+    if log:
+        out.append(f'<text class="tick" x="{x1:g}" y="8" text-anchor="end">log scale</text>')
+    return svg("measure", 320, 42, out, title)
+
+
+def _diamond(x: float, y: float, r: float) -> str:
+    return f"M{x:.1f} {y - r:g}l{r:g} {r:g}l{-r:g} {r:g}l{-r:g} {-r:g}z"
+
+
+def number(x: float) -> str:
+    """Four significant digits, powers of ten as people write them."""
+    text = f"{x:.4g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        power = f"10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+        return f"{mantissa} × {power}" if mantissa != "1" else power
+    return text.replace("-", "−")
+
+
+# ---- graph ----
+
+
+@dataclass(frozen=True)
+class Node:
+    """A pattern as the drawings need it."""
+
+    id: str
+    name: str
+    family: str
+    year: int
+    href: str
+
+
+def _box(n: Node, x: float, y: float, w: float, h: float, cls: str = "") -> str:
+    """A linked box centered on (x, y)."""
+    rows = wrap(n.name, int(w / 6.6), 2)
+    first = y + (4 if len(rows) == 1 else -3)
+    text = "".join(
+        f'<tspan x="{x:g}"{f" dy={chr(34)}14{chr(34)}" if i else ""}>{escape(r)}</tspan>' for i, r in enumerate(rows)
+    )
+    return (
+        f'<a class="node f-{n.family} {cls}" href="{escape(n.href)}" data-id="{n.id}" data-family="{n.family}"'
+        f' aria-label="{escape(n.name)}, {n.year}"><rect x="{x - w / 2:g}" y="{y - h / 2:g}" width="{w:g}" height="{h:g}" rx="5"/>'
+        f'<text x="{x:g}" y="{first:g}">{text}</text></a>'
+    )
+
+
+def neighborhood(center: Node, around: Sequence[tuple[str, bool, Node]]) -> str:
+    """The pattern on the left, its neighbors on the right; (relation in words, whether it points outward, node)."""
+    step, w, h = 44, 152, 36
+    height = max(1, len(around)) * step + 8
+    y0 = height / 2
+    out, boxes = [], [_box(center, 64, y0, 120, 40, "center")]
+    for i, (words, outward, n) in enumerate(around):
+        y = 4 + step * (i + 0.5)
+        x = WIDTH - w - 4
+        curve = f"M124 {y0:g}C170 {y0:g} 150 {y:g} 200 {y:g}H{x - (7 if outward else 0):g}"
+        out.append(f'<path class="edge" data-target="{n.id}" d="{curve}"/>')
+        out.append(arrowhead(x, y, 1, 0) if outward else arrowhead(124, y0, -1, 0))
+        boxes.append(_box(n, x + w / 2, y, w, h))
+        boxes.append(f'<text class="label halo" x="{x - 10:g}" y="{y - 5:g}" text-anchor="end">{escape(words)}</text>')
+    return svg("graph neighborhood", WIDTH, height, [*out, *boxes], f"What {center.name} is related to", role="group")
+
+
+@dataclass(frozen=True)
+class Edge:
+    source: str
+    target: str
+    type: str
+
+
+def place(
+    nodes: Sequence[Node], families: Sequence[str], columns: int, w: float, h: float
+) -> tuple[dict[str, tuple[float, float]], list[tuple[str, float, float]], float]:
+    """Center of each box, (family, top, height) of each band, and the height of all.
+
+    Each family is a band; within it time runs to the right. With many columns a pattern stands at the rank of its
+    year in the whole catalogue, so that columns line up over bands; with two columns they are filled in order.
+    """
+    years = sorted(n.year for n in nodes)
+    slot = {year: years.index(year) * columns // max(1, len(years)) for year in years}
+    at: dict[str, tuple[float, float]] = {}
+    bands: list[tuple[str, float, float]] = []
+    y = 0.0
+    for family in families:
+        members = sorted((n for n in nodes if n.family == family), key=lambda n: (n.year, n.id))
+        if not members:
+            continue
+        taken: set[tuple[int, int]] = set()
+        for i, n in enumerate(members):
+            column, row = (slot[n.year], 0) if columns > 2 else (i % columns, i // columns)
+            while (column, row) in taken:
+                row += 1
+            taken.add((column, row))
+            at[n.id] = (w * (column + 0.5), y + 28 + h * (row + 0.5))
+        height = 28 + h * (1 + max(r for _, r in taken)) + 8
+        bands.append((family, y, height))
+        y += height + 8
+    return at, bands, y
+
+
+def timeline(
+    nodes: Sequence[Node],
+    edges: Sequence[Edge],
+    families: dict[str, str],
+    columns: int,
+    cls: str,
+) -> str:
+    """The whole catalogue: a band for each family, boxes in order of time, a curve for each relation."""
+    w, h = (230.0, 56.0) if columns <= 2 else (168.0, 62.0)
+    at, bands, height = place(nodes, list(families), columns, w, h)
+    width = w * columns
+    out = [
+        f'<g class="band f-{f}"><rect x="0" y="{y:g}" width="{width:g}" height="{bh:g}" rx="8"/>'
+        f'<text x="12" y="{y + 19:g}">{escape(families[f])}</text></g>'
+        for f, y, bh in bands
+    ]
+    bw, bh = (w - 14, 40.0)
+    family = {n.id: n.family for n in nodes}
+    for e in sorted(edges, key=lambda e: (e.source, e.target, e.type)):
+        (ax, ay), (bx, by) = at[e.source], at[e.target]
+        if abs(ay - by) < 1:  # side by side: over the top
+            sx = math.copysign(bw / 2 - 14, bx - ax)
+            p, q = (ax + sx * 0.4, ay - bh / 2), (bx - sx * 0.4, by - bh / 2)
+            curve, tip = (
+                f"C{p[0]:g} {ay - bh / 2 - 24:g} {q[0]:g} {by - bh / 2 - 24:g} {q[0]:g} {q[1] - 5:g}",
+                (0.0, 1.0),
+            )
+        else:
+            sign = 1.0 if by > ay else -1.0
+            p, q = (ax, ay + sign * bh / 2), (bx, by - sign * bh / 2)
+            reach = sign * max(24.0, abs(q[1] - p[1]) * 0.4)
+            curve, tip = (
+                f"C{p[0]:g} {p[1] + reach:g} {q[0]:g} {q[1] - reach:g} {q[0]:g} {q[1] - sign * 5:g}",
+                (0.0, sign),
+            )
+        out.append(
+            f'<g class="edge f-{family[e.source]}" data-source="{e.source}" data-target="{e.target}" data-type="{e.type}">'
+            f'<path class="line" d="M{p[0]:g} {p[1]:g}{curve}"/>{arrowhead(*q, *tip)}</g>'
+        )
+    out += [_box(n, *at[n.id], bw, bh) for n in sorted(nodes, key=lambda n: (at[n.id][1], at[n.id][0]))]
+    return svg(
+        f"graph timeline {cls}",
+        width,
+        height,
+        out,
+        "All patterns by family and year, and how they are related",
+        role="group",
+    )
+
+
+# ---- figures ----
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_ALLOWED = {
+    "svg", "g", "defs", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use", "image",
+    "clipPath", "mask", "linearGradient", "radialGradient", "stop", "pattern", "marker", "symbol", "title", "desc",
+}  # fmt: skip
+
+
+class UnsafeFigure(ValueError):
+    """A figure that cannot be shown as it is."""
+
+
+def _clean(text: str) -> ET.Element:
+    """The figure without scripts, event handlers, style sheets, foreign elements and references to the outside."""
+    if re.search(r"<!(DOCTYPE|ENTITY)", text, re.I):
+        raise UnsafeFigure("it declares a document type or entities")
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError as error:
+        raise UnsafeFigure(f"it is not well-formed XML ({error})") from None
+    if root.tag != f"{{{_SVG}}}svg":
+        raise UnsafeFigure("its outermost element is not <svg>")
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if not isinstance(child.tag, str) or child.tag.removeprefix(f"{{{_SVG}}}") not in _ALLOWED:
+                parent.remove(child)
+    for element in root.iter():
+        for name, value in list(element.attrib.items()):
+            bare = name.removeprefix(f"{{{_XLINK}}}").lower()
+            outside = bare == "href" and not re.match(r"#|data:image/(png|jpeg|webp);base64,", value.strip())
+            if (
+                bare.startswith("on")
+                or outside
+                or re.search(r"url\(\s*['\"]?(?!#)|javascript:|expression\(", value, re.I)
+            ):
+                del element.attrib[name]
+    return root
+
+
+def figure_inline(text: str, prefix: str, alt: str) -> str:
+    """A figure for the page itself, in the page's ink and type; ids that nothing refers to go, the others are made unique."""
+    root = _clean(text)
+    used = {m for e in root.iter() for v in e.attrib.values() for m in re.findall(r"#([\w.\-]+)", v)}
+    for element in root.iter():
+        if (name := element.attrib.pop("id", None)) in used:
+            element.set("id", f"{prefix}-{name}")
+        for key, value in list(element.attrib.items()):
+            if key != "id":
+                value = re.sub(r"^#([\w.\-]+)$", rf"#{prefix}-\1", value)
+                element.set(key, re.sub(r"url\(#([\w.\-]+)\)", rf"url(#{prefix}-\1)", value))
+        if style := element.get("style"):
+            element.set("style", re.sub(r"\s*font-family:[^;]*;?", "", style).strip())
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("class", "figure")
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    root.set("data-search-exclude", "")
+    return re.sub(r"\s*\n\s*", " ", _text(root))
+
+
+def figure_file(text: str, ink: str = "#26292e", dark_ink: str = "#d9dce1") -> str:
+    """A figure as a file of its own, for thumbnails: its ink follows the color scheme of the page that shows it."""
+    root = _clean(text)
+    style = ET.Element(f"{{{_SVG}}}style")
+    style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}}}"
+    root.insert(0, style)
+    return _text(root)
+
+
+def _text(root: ET.Element) -> str:
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _XLINK)
+    return ET.tostring(root, encoding="unicode")
