@@ -125,7 +125,7 @@ class GPT(Reference):
         Only differences of positions reach the attention weights, so counting may start anywhere.
         """
         width = self.token.weight[0, :: self.cfg.heads]
-        i = torch.arange(0, 2*len(width)//2, 2).to(width)
+        i = torch.arange(0, 2 * len(width) // 2, 2).to(width)
         angle = torch.outer(torch.arange(length).to(width), 1000.0 ** (-i / len(width)))
         return torch.polar(torch.ones_like(angle), angle)
 
