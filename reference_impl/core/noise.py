@@ -2,7 +2,9 @@
 
 Each process holds the rows `rank::world` of the global batch. A draw with one row per observation
 is made for the whole batch, from a generator that stands alike on all processes, and each keeps
-its rows; so a run on N processes computes what one process computes.
+its rows; so a run on N processes computes what one process computes. Bernoulli and multinomial draws
+are made from shared uniform numbers: the same law on every number of processes, but not the same bits
+as one process draws.
 """
 
 from __future__ import annotations
@@ -39,6 +41,16 @@ class SharedNoise(TorchFunctionMode):
             return self._draw(lambda s, **k: torch.randint(low, high, tuple(s), **k), list(args[-1]), kw)
         if func in (torch.bernoulli, Tensor.bernoulli) and len(args) == 1 and not kw:
             return (self._draw(torch.rand, list(args[0].shape), {"device": args[0].device}) < args[0]).to(args[0].dtype)
+        if func is torch.nn.functional.dropout:
+            x, p = args[0], kw["p"]
+            if not kw["training"] or p in (0, 1):
+                return func(*args, **kw)
+            keep = self._draw(lambda s, **k: torch.empty(s, **k).bernoulli_(1 - p), list(x.shape), {"device": x.device})
+            return x * (keep / (1 - p)).to(x.dtype)
+        if func in (torch.multinomial, Tensor.multinomial) and args[1:] == (1,) and not kw and args[0].ndim == 2:
+            below = args[0].cumsum(1)  # inverse of the distribution function at one uniform number per row
+            u = self._draw(torch.rand, [len(below), 1], {"device": below.device, "dtype": below.dtype})
+            return torch.searchsorted(below, u * below[:, -1:]).clamp(max=below.shape[1] - 1)
         return func(*args, **kw)
 
     def _draw(self, draw: Callable[..., Tensor], size: list[int], kw: dict[str, Any]) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from . import checkpoint
 from .engine import Engine
-from .reference import Batch, Metrics, Phase, Reference
+from .reference import Batch, Metrics, Reference
 from .task import Score, Task
 
 CHECKPOINT, WEIGHTS, RECORD, LOG = "checkpoint.safetensors", "weights.safetensors", "run.json", "metrics.jsonl"
@@ -212,9 +212,9 @@ def lr_scale(warmup: int, cooldown: float, step: int, steps: int) -> float:
 
 def averaged(metrics: Metrics, engine: Engine) -> dict[str, float]:
     """Mean over processes of each metric."""
-    values = torch.tensor([float(v) for v in metrics.values()], dtype=torch.float64, device="cpu")
+    values = torch.tensor([float(v.detach() if isinstance(v, Tensor) else v) for v in metrics.values()]).double()
     if engine.world > 1:
-        values = values.to(engine.device, torch.float32 if engine.device.type == "mps" else torch.float64)
+        values = values.to(engine.device)
         engine.average(values)
     return dict(zip(metrics, values.tolist(), strict=True))
 
@@ -226,5 +226,3 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     lines = (out / LOG).read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines[:-1]]
 
-
-__all__ = ["LOG", "RECORD", "WEIGHTS", "Phase", "Result", "load", "run", "seed_all"]

@@ -18,7 +18,7 @@ def main(out, shard, references):
     for reference in references:
         module, name = reference.split(":")
         cls = getattr(importlib.import_module(module), name)
-        cfg = {"steps": 12, "batch_size": 16}
+        cfg = {"steps": 12, "batch_size": 16, "cooldown": 0}
         result = run(cls, cfg, engine=engine, log_every=1, evaluate=False, out=Path(out) / name, save_every=6)
         tensors, _ = gather(result.model)
         sums = {k: t.double().sum().item() for k, t in tensors.items()}

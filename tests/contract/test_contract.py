@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,14 @@ def same(a, b):
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
+@cache
+def train(path):
+    return run(class_of(path), SMALL, log_every=1, evaluate=False)
+
+
 @pytest.fixture
 def trained(path):
-    cls = class_of(path)
-    return run(cls, SMALL, log_every=1, evaluate=False)
+    return train(path)
 
 
 def test_file_is_small_and_documented(path):

@@ -49,7 +49,7 @@ def single():
     for reference in DEFAULT_STEP:
         module, name = reference.split(":")
         cls = getattr(importlib.import_module(module), name)
-        out[name] = run(cls, {"steps": 12, "batch_size": 16}, log_every=1, evaluate=False)
+        out[name] = run(cls, {"steps": 12, "batch_size": 16, "cooldown": 0}, log_every=1, evaluate=False)
     return out
 
 
@@ -66,7 +66,7 @@ def test_two_processes_compute_what_one_computes(tmp_path, single, shard):
 
 def test_a_sharded_run_goes_on_in_one_process(tmp_path):
     torchrun("tests/contract/ranks.py", tmp_path, "full", "reference_impl.latent_variable.vae:VAE")
-    cfg = {"steps": 18, "batch_size": 16}
+    cfg = {"steps": 18, "batch_size": 16, "cooldown": 0}
     resumed = run(VAE, cfg, out=tmp_path / "VAE", resume=True, log_every=1, evaluate=False)
     whole = run(VAE, cfg, log_every=1, evaluate=False)
     assert resumed.history[-1]["step"] == 17
@@ -111,7 +111,7 @@ def test_what_cannot_be_had_is_refused(kind):
 
 @pytest.mark.parametrize("reference", ["reference_impl.latent_variable.vae", "reference_impl.adversarial.gan"])
 def test_sigkill_at_any_moment_and_resume_give_the_same_bits(tmp_path, reference):
-    steps = "400"
+    steps = "250"
     command = [sys.executable, "-m", reference, f"steps={steps}", "batch_size=32", "--save-every", "7", "--out"]
 
     def start(out, *more):
@@ -180,6 +180,7 @@ def test_shared_noise_is_the_rows_of_what_one_process_draws():
         lambda n: torch.randn_like(torch.zeros(n, 5)),
         lambda n: torch.rand_like(torch.zeros(n, 5)),
         lambda n: torch.bernoulli(torch.full((n, 4), 0.5)),
+        lambda n: nn.Dropout(0.3)(torch.ones(n, 5)),
         lambda n: torch.randn(7),
     ]
     for draw in draws:
@@ -190,7 +191,7 @@ def test_shared_noise_is_the_rows_of_what_one_process_draws():
                 parts.append((draw(4), torch.randn(4, 1)))
         torch.manual_seed(0)
         # bernoulli compares with uniform numbers there, so that its rows can be shared: the same law, other bits
-        whole = (torch.rand(8, 4) < 0.5).float() if draw is draws[-2] else draw(8)
+        whole = (torch.rand(8, 4) < 0.5).float() if draw is draws[-3] else draw(8)
         after = torch.randn(8, 1)
         if draw is draws[-1]:
             assert torch.equal(parts[0][0], parts[1][0])
@@ -200,6 +201,18 @@ def test_shared_noise_is_the_rows_of_what_one_process_draws():
         assert torch.equal(torch.stack([p[1] for p in parts], 1).flatten(0, 1), after), (
             "the generator moved on differently"
         )
+
+
+def test_shared_multinomial_follows_the_probabilities():
+    p = torch.tensor([0.1, 0.0, 0.6, 0.3]).expand(5000, 4)
+    parts = []
+    for rank in (0, 1):
+        torch.manual_seed(0)
+        with SharedNoise(5000, rank, 2):
+            parts.append(torch.multinomial(p, 1).squeeze(1))
+    assert not torch.equal(*parts)
+    share = torch.bincount(torch.cat(parts), minlength=4) / 10_000
+    assert share.tolist() == pytest.approx([0.1, 0.0, 0.6, 0.3], abs=0.02)
 
 
 def test_learning_rate_rises_stays_and_falls():
