@@ -18,6 +18,8 @@ from .schema import Claim, Entry
 
 DISPLAY = {"reference_impl.core.main", "reference_impl.figures"}
 """Modules that decide how results look, never what they are."""
+SEEDING = "reference_impl.core.runner"
+"""The claim fixture seeds every test with it."""
 PACKAGES = ("reference_impl", "tests")
 
 
@@ -33,6 +35,7 @@ def digest(entry: Entry, claim: Claim, root: Path) -> str:
     _follow(root, f"tests.claims.{entry.family}.test_{entry.id}", test, modules)
     module = entry.implementation.reference.partition(":")[0]
     _visit(root, module, modules)
+    _visit(root, SEEDING, modules)
     h = hashlib.sha256()
     for node in body:
         h.update(_normal(node).encode())
