@@ -30,10 +30,11 @@ Run
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
+from torch.optim import AdamW, Muon, Optimizer
 
-from reference_impl.core import Batch, Config, Losses, Reference, main
+from reference_impl.core import Batch, Config, Joint, Losses, Reference, main
 
 Keys = tuple[Tensor, Tensor]
 """Keys, not yet rotated, and values of past tokens, (B, N, P, D) both."""
@@ -42,6 +43,8 @@ Cache = list[Keys]
 
 
 class GPTConfig(Config):
+    """Settings of the GPT."""
+
     vocab: PositiveInt = 32
     """V, the number of distinct tokens."""
     context: PositiveInt = 128
@@ -54,13 +57,13 @@ class GPTConfig(Config):
     """Number of blocks."""
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
-    steps: int = 600
+    steps: NonNegativeInt = 500
     """Training steps."""
-    batch_size: PositiveInt = 16
+    batch_size: PositiveInt = 8
     """Windows in a training step."""
-    lr: PositiveFloat = 3e-3
-    """Peak learning rate."""
-    warmup: int = 20
+    lr: PositiveFloat = 5e-3
+    """Peak learning rate of the embedding and the head; the blocks' matrices get four times as much."""
+    warmup: NonNegativeInt = 20
     """Steps over which the learning rate rises from zero."""
     cooldown: float = 0.6
     """Last fraction of the steps over which the learning rate falls linearly to zero."""
@@ -108,6 +111,12 @@ class GPT(Reference):
         self.head = nn.Linear(cfg.channels, cfg.vocab, bias=False)
         nn.init.zeros_(self.head.weight)
 
+    def optimizers(self) -> dict[str, Optimizer]:
+        # Muon: momentum, made orthogonal; every direction of a matrix moves equally fast
+        muon = Muon(self.blocks.parameters(), lr=4 * self.cfg.lr, weight_decay=0.0)
+        ends = [*self.token.parameters(), *self.head.parameters()]
+        return {"main": Joint(muon, AdamW(ends, lr=self.cfg.lr, betas=(0.9, 0.95)))}
+
     def logits(self, ids: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """Logits of the token after each new one: (B, T) -> (B, T, V), and the longer cache."""
         t, p = ids.shape[1], cache[0][0].shape[2] if cache else 0
@@ -124,9 +133,8 @@ class GPT(Reference):
 
         Only differences of positions reach the attention weights, so counting may start anywhere.
         """
-        width = self.token.weight[0, :: self.cfg.heads]
-        i = torch.arange(0, 2 * len(width) // 2, 2).to(width)
-        angle = torch.outer(torch.arange(length).to(width), 1000.0 ** (-i / len(width)))
+        i = torch.arange(0, self.cfg.channels // self.cfg.heads, 2).to(self.token.weight)
+        angle = torch.outer(torch.arange(length).to(i), 1000.0 ** (-i / (2 * len(i))))
         return torch.polar(torch.ones_like(angle), angle)
 
     def loss(self, batch: Batch) -> Losses:
