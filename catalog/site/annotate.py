@@ -1,6 +1,6 @@
 """A reference as a page: prose beside the code it speaks of.
 
-Docstrings and full-line comments become the prose; what is left keeps its line numbers. Read with `ast`: nothing is run.
+Docstrings and full-line comments become the prose; what is left keeps its line numbers. Nothing is run.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pygments import lex
-from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from pygments.token import Token
+from pygments.token import STANDARD_TYPES, Token
 
 from .text import block, escape
 
@@ -99,7 +98,7 @@ def _docstring(text: str) -> str:
 def highlighted(source: str, symbols: Mapping[str, str] | None = None) -> list[str]:
     """The HTML of each line, colored; identifiers in `symbols` carry their meaning as a title."""
     names = symbols or {}
-    classes = HtmlFormatter()._get_css_class  # the class of a token type, as style sheets know it
+    classes = STANDARD_TYPES  # the class of a token's type, as style sheets know it
     lines = [""]
     for kind, value in lex(source, PythonLexer(stripnl=False)):
         for n, part in enumerate(value.split("\n")):
@@ -107,7 +106,7 @@ def highlighted(source: str, symbols: Mapping[str, str] | None = None) -> list[s
                 lines.append("")
             if not part:
                 continue
-            text, css = escape(part), classes(kind)
+            text, css = escape(part), classes.get(kind, "")
             if part in names and kind in Token.Name:
                 text = f'<span class="symbol" title="{escape(names[part])}">{text}</span>'
             lines[-1] += f'<span class="{css}">{text}</span>' if css and kind not in Token.Text else text
@@ -117,7 +116,9 @@ def highlighted(source: str, symbols: Mapping[str, str] | None = None) -> list[s
 def listing(source: str, symbols: Mapping[str, str] | None = None) -> str:
     """The module as rows of prose and code; line n has the id `L<n>`."""
     lines = highlighted(source, symbols)
-    return '<div class="annotated" data-search-exclude>' + "".join(_row(row, lines) for row in rows(source)) + "</div>"
+    body = "".join(_row(row, lines) for row in rows(source))
+    # a section, because the search plugin ends an exclusion at the first closing tag of the same name
+    return f'<section class="annotated no-copy" data-search-exclude>{body}</section>'
 
 
 def _row(row: Row, lines: list[str]) -> str:
@@ -138,9 +139,7 @@ def line_of(source: str, name: str) -> int | None:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == last:
             used.append((0, node.lineno))
-        elif isinstance(node, ast.Name) and node.id == last:
-            used.append((1 if isinstance(node.ctx, ast.Store) else 3, node.lineno))
-        elif isinstance(node, ast.Attribute) and node.attr == last:
+        elif isinstance(node, ast.Name | ast.Attribute) and last == getattr(node, "id", getattr(node, "attr", None)):
             used.append((1 if isinstance(node.ctx, ast.Store) else 3, node.lineno))
         elif isinstance(node, ast.arg) and node.arg == last:
             used.append((2, node.lineno))

@@ -16,6 +16,8 @@ from ..schema import Claim, Entry
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 """The checkout, or the folder of installed packages."""
+CONTRIBUTE = "contribute.md"
+"""The page that is CONTRIBUTING.md."""
 
 
 def site_folder() -> Path:
@@ -78,7 +80,7 @@ class Book:
         return next((f for f, _ in self.pictures(id) if Path(f.file).stem == "hero"), None)
 
     def parent(self, id: str) -> Edge | None:
-        """The relation to the pattern that this one is best read against: what it specializes, reduces to, builds on."""
+        """The relation to the pattern it is best read against: what it specializes, reduces to or builds on."""
         order = ("specializes", "reduces_to", "builds_on")
         found = [e for e in self.catalog.edges(id) if not e.derived and e.type in order and e.target in self.sources]
         return min(found, key=lambda e: order.index(e.type), default=None)
@@ -90,7 +92,11 @@ def read(catalog: Catalog, site: Path, assets: dict[str, bytes]) -> Book:
     for entry in catalog:
         assert catalog.folder is not None, "a site is made of a catalogue that lies in files"
         folder = catalog.folder / entry.family / entry.id
-        records[entry.id] = evidence.read(folder)
+        try:
+            records[entry.id] = evidence.read(folder)
+        except ValueError as error:
+            remedy = f"measure again with `genai-patterns verify {entry.id}`"
+            raise ValueError(f"{folder / 'evidence.json'}: {error}; {remedy}") from None
         named = sorted(p for p in folder.glob("*") if p.suffix in {".svg", ".txt"})
         figures[entry.id] = {p.name: p.read_text(encoding="utf-8") for p in named}
         stem = entry.implementation.reference.partition(":")[0].replace(".", "/")
@@ -98,12 +104,17 @@ def read(catalog: Catalog, site: Path, assets: dict[str, bytes]) -> Book:
         if module:
             sources[entry.id] = module.read_text(encoding="utf-8")
     pages = {p.relative_to(site / "pages").as_posix(): p for p in (site / "pages").rglob("*.md")}
-    if (ROOT / "CONTRIBUTING.md").is_file():
-        pages["contribute.md"] = ROOT / "CONTRIBUTING.md"
     texts = {name: path.read_text(encoding="utf-8") for name, path in sorted(pages.items())}
-    if "contribute.md" in texts:  # links into the repository lead nowhere on the site
-        texts["contribute.md"] = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", texts["contribute.md"])
+    if (ROOT / "CONTRIBUTING.md").is_file():
+        texts[CONTRIBUTE] = contributing((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     own = {
         f"assets/{p.relative_to(site / 'assets').as_posix()}": p for p in (site / "assets").rglob("*") if p.is_file()
     }
     return Book(catalog, records, figures, sources, texts, {n: p.read_bytes() for n, p in sorted(own.items())} | assets)
+
+
+def contributing(text: str) -> str:
+    """CONTRIBUTING.md as a page: its links into the repository lead nowhere on the site and become their text."""
+    return "---\ntitle: Contribute\nhide: [navigation]\n---\n\n" + re.sub(
+        r"(?<!!)\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text
+    )

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from .. import loader
-from ..errors import CatalogError
 from . import assets, links, writer
 from .book import ROOT, Book, read, site_folder
 
@@ -29,28 +28,29 @@ def write_pages(docs: Path, path: Path | None = None) -> tuple[Book, list[str]]:
 def build(out: Path | None = None, builder: str = "mkdocs", path: Path | None = None) -> int:
     """Build the site of the entries in `path` into `out` and check its links and formulas.
 
-    The sources that a builder reads are written to `docs` beside `out`. Returns 0, 1 where something is wrong
-    (said on stderr), 2 for a builder that does not exist.
+    What a builder reads is written to build/docs, or beside `out` for entries from elsewhere. Returns 0, 1 where
+    something is wrong (said on stderr), 2 for a builder that does not exist.
     """
     if builder not in BUILDERS:
         return _fail(f"no builder {builder!r}; there are {' and '.join(BUILDERS)}", code=2)
     out = (out or PUBLIC).resolve()
-    docs = out.parent / "docs"
+    docs = ROOT / "build" / "docs" if path is None else out.with_name(f"{out.name}.docs")
     config = ROOT / "mkdocs.yml"
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "404.html").is_file())):
+        return _fail(f"{out}: is no earlier site, and building would empty it; choose another folder")
     if not config.is_file():
         return _fail(f"{config}: missing; the site is built from a checkout of the repository")
     try:
         book, changed = write_pages(docs, path)
-    except (CatalogError, assets.MissingAssets) as error:
+    except (ValueError, assets.MissingAssets) as error:
         return _fail(str(error))
     print(f"{len(book.entries)} patterns, {len(changed)} source files changed", file=sys.stderr)
     environment = os.environ | {
-        "SITE_SOURCES": os.path.relpath(docs, ROOT), "SITE_OUT": os.path.relpath(out, ROOT), "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true",
+        "SITE_SOURCES": os.path.relpath(docs, ROOT), "SITE_OUT": os.path.relpath(out, ROOT),
+        "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true",
     }  # fmt: skip
-    flags = ["--strict"] if builder == "mkdocs" else ["--strict", "--clean"]
-    done = subprocess.run(
-        [sys.executable, "-m", builder, "build", *flags, "-f", str(config)], cwd=ROOT, env=environment, check=False
-    )
+    command = [sys.executable, "-m", builder, "build", "--strict", "--clean", "-f", str(config)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if done.returncode:
         return _fail(f"{builder} found something wrong, see above")
     for name, data in writer.twins(book).items():
@@ -75,7 +75,7 @@ def serve(port: int = 8000, open_browser: bool = False) -> int:
     """Build the site and show it on this machine alone, until Ctrl-C."""
     if code := build():
         return code
-    handler = partial(_Quiet, directory=str(PUBLIC))
+    handler = partial(Handler, directory=str(PUBLIC))
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
@@ -92,12 +92,11 @@ def serve(port: int = 8000, open_browser: bool = False) -> int:
     return 0
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class Handler(http.server.SimpleHTTPRequestHandler):
     """Files of the site, the site's own page for those that are not there, and nothing on the terminal."""
 
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".md": "text/markdown; charset=utf-8"}
-
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The site's own page for what is not there."""
         page = Path(self.directory) / "404.html"
         if code != 404 or not page.is_file():
             return super().send_error(code, message, explain)
@@ -111,7 +110,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         return None
 
     def log_message(self, format: str, *args: object) -> None:
-        pass
+        """Nothing: requests are of no interest here."""
 
 
 def _fail(message: str, code: int = 1) -> int:

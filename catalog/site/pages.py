@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+from .. import prose
 from ..evidence import describe_bars
+from ..graph import ORDER
 from ..schema import Claim, Entry
 from . import svg
 from .book import Book
-from .pattern import claim_card, div, front_matter, links, node, words
+from .pattern import chip, claim_card, div, front_matter, links, node, state_of, words
 from .text import escape, inline, math, plain
 
 
@@ -51,7 +53,7 @@ def example(book: Book) -> dict[str, str]:
     return {"claim": claim_card(book, e, c, f"patterns/{e.id}.html"), "claim_name": plain(e.name), "claim_id": e.id}
 
 
-def showcase(book: Book, n: int = 6) -> str:
+def showcase(book: Book, n: int = 4) -> str:
     """Pictures from runs, one family after the other, each linked to its pattern."""
     by_family: dict[str, list[Entry]] = {f: [] for f in book.families}
     for e in book.entries.values():
@@ -75,17 +77,15 @@ def gallery(book: Book) -> str:
         for f, title in book.families.items()
     )
     tools = (
-        '<div class="tools" role="group" aria-label="Filter the patterns" data-search-exclude hidden>'
+        '<section class="tools" aria-label="Filter the patterns" data-search-exclude hidden>'
         '<label class="find">Find <input type="search" placeholder="name, alias, tag" autocomplete="off"></label>'
-        f'<div class="chips">{buttons}</div><p role="status"></p></div>'
+        f'<div class="chips">{buttons}</div><p role="status"></p></section>'
     )
     sections = []
     for f, title in book.families.items():
-        members = [e for e in book.entries.values() if e.family == f]
-        cards = "".join(card(book, e) for e in members)
-        sections.append(
-            f'<section class="family f-{f}" data-family="{f}" id="{f}"><h2>{escape(title)}</h2><ul class="gallery">{cards}</ul></section>'
-        )
+        cards = "".join(card(book, e) for e in book.entries.values() if e.family == f)
+        body = f'<h2>{escape(title)}</h2><ul class="gallery">{cards}</ul>'
+        sections.append(f'<section class="family f-{f}" data-family="{f}" id="{f}">{body}</section>')
     return front + "# Patterns\n\n" + tools + "\n\n" + div("families", "".join(sections)) + "\n"
 
 
@@ -99,15 +99,17 @@ def card(book: Book, e: Entry, prefix: str = "") -> str:
         excerpt = " ".join(book.figures[e.id][hero.file].split())[:220]
         picture = f'<div class="thumb words">{escape(excerpt)}</div>'
     else:
-        picture = (
-            f'<div class="thumb"><img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" loading="lazy"></div>'
-        )
+        image = f'<img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" loading="lazy">'
+        picture = div("thumb", image)
     found = " ".join([e.name, *e.aliases, *map(words, e.tags), book.families[e.family], words(e.kind)]).lower()
-    held = sum(book.holds(e.id, c) == [] for c in e.claims)
+    states = [book.holds(e.id, c) for c in e.claims]
+    held = (
+        f"{states.count([])} of {len(states)} claims hold" if any(s is not None for s in states) else "not measured yet"
+    )
     return (
-        f'<li class="card f-{e.family}" data-family="{e.family}" data-text="{escape(found)}">{picture}<div class="body">'
-        f'<a href="{prefix}{e.id}.html">{escape(e.name)}</a><p>{inline(e.summary)}</p>'
-        f'<p class="meta">{e.year} · {words(e.kind)} · {f"{held} of {len(e.claims)} claims hold" if held else "not measured yet"}</p></div></li>'
+        f'<li class="card f-{e.family}" data-family="{e.family}" data-text="{escape(found)}">{picture}'
+        f'<div class="body"><a href="{prefix}{e.id}.html">{escape(e.name)}</a><p>{inline(e.summary)}</p>'
+        f'<p class="meta">{e.year} · {words(e.kind)} · {held}</p></div></li>'
     )
 
 
@@ -119,47 +121,53 @@ def graph(book: Book) -> str:
     front = front_matter({"title": "Graph", "description": "How the patterns are related", "hide": "[navigation, toc]"})
     nodes = [node(e, "patterns/") for e in book.entries.values()]
     edges = [svg.Edge(x.source, x.target, x.type) for x in book.stated]
-    types = list(dict.fromkeys(x.type for x in sorted(book.stated, key=lambda x: x.type)))
-    legend = "".join(
-        f'<label><input type="checkbox" name="type" value="{t}" checked> {words(t)}</label>' for t in types
+    wide, narrow = (svg.timeline(nodes, edges, book.families, n, cls) for n, cls in ((6, "wide"), (2, "narrow")))
+    names = {e.id: " ".join([e.name, *e.aliases]).lower() for e in book.entries.values()}
+    data = json.dumps(names).replace("<", "\\u003c")
+    how = (
+        "Each band is a family, time runs to the right (down, on a phone), a curve is a relation and points at what it "
+        "is said of. Point at a pattern to see its relations alone; arrow keys move between patterns, Enter opens one."
     )
+    explorer = (
+        f'<div class="explorer">{graph_tools(book)}<p class="told" aria-live="polite"></p>{wide}{narrow}'
+        f'<script type="application/json">{data}</script></div>'
+    )
+    return f'{front}# Graph\n\n<p class="hint">{how}</p>\n\n{explorer}\n\n## As a list\n\n{graph_list(book)}\n'
+
+
+def graph_tools(book: Book) -> str:
+    """Search and filters; hidden until the script is there to make them work."""
+    types = sorted({x.type for x in book.stated}, key=lambda t: ORDER[t])
+    boxes = "".join(f'<label><input type="checkbox" name="type" value="{t}" checked> {words(t)}</label>' for t in types)
     families = "".join(
         f'<label class="f-{f}"><input type="checkbox" name="family" value="{f}" checked><i></i>{escape(title)}</label>'
         for f, title in book.families.items()
     )
-    tools = (
-        '<div class="tools" data-search-exclude hidden><label class="find">Find <input type="search" placeholder="name or alias, then Enter" autocomplete="off"></label>'
-        f'<p role="status"></p><details><summary>Families</summary><fieldset><legend>Families</legend>{families}</fieldset></details>'
-        f"<details><summary>Relations</summary><fieldset><legend>Relations</legend>{legend}</fieldset></details></div>"
+    groups = "".join(
+        f"<details><summary>{name}</summary><fieldset><legend>{name}</legend>{inside}</fieldset></details>"
+        for name, inside in (("Families", families), ("Relations", boxes))
     )
-    drawings = svg.timeline(nodes, edges, book.families, 6, "wide") + svg.timeline(
-        nodes, edges, book.families, 2, "narrow"
+    find = '<input type="search" placeholder="name or alias, then Enter" autocomplete="off">'
+    return (
+        '<section class="tools" aria-label="Filter the graph" data-search-exclude hidden>'
+        f'<label class="find">Find {find}</label><p role="status"></p>{groups}</section>'
     )
-    names = {e.id: " ".join([e.name, *e.aliases]).lower() for e in book.entries.values()}
-    data = json.dumps(names, ensure_ascii=True).replace("<", "\\u003c")
-    how = (
-        "Each band is a family, time runs to the right (down, on a phone), a curve is a relation and points at what it is said of. "
-        "Point at a pattern to see its relations alone; the arrow keys move between patterns, Enter opens one."
-    )
-    listed = []
+
+
+def graph_list(book: Book) -> str:
+    """Every pattern with its relations, by family: the map for those who read."""
+    out = []
     for f, title in book.families.items():
         items = []
         for e in (e for e in book.entries.values() if e.family == f):
-            out = "".join(
-                f'<li><span class="type">{words(x.type)}</span> <a href="patterns/{x.target}.html">{escape(book.entries[x.target].name)}</a></li>'
+            relations = "".join(
+                f'<li><span class="type">{words(x.type)}</span> '
+                f'<a href="patterns/{x.target}.html">{escape(book.entries[x.target].name)}</a></li>'
                 for x in book.catalog.edges(e.id)
             )
-            items.append(
-                f'<li><a class="chip f-{f}" href="patterns/{e.id}.html">{escape(e.name)}</a> <span class="when">{e.year}</span><ul>{out}</ul></li>'
-            )
-        listed.append(f'<h3>{escape(title)}</h3><ul class="list">{"".join(items)}</ul>')
-    return (
-        front
-        + f'# Graph\n\n<p class="hint">{how}</p>\n\n<div class="explorer">{tools}<p class="told" aria-live="polite"></p>{drawings}'
-        f'<script type="application/json">{data}</script></div>\n\n## As a list\n\n'
-        + div("listed", "".join(listed))
-        + "\n"
-    )
+            items.append(f'<li>{chip(e, "patterns/")} <span class="when">{e.year}</span><ul>{relations}</ul></li>')
+        out.append(f'<h3>{escape(title)}</h3><ul class="list">{"".join(items)}</ul>')
+    return div("listed", "".join(out))
 
 
 # ---- for machines ----
@@ -174,16 +182,16 @@ def catalog_json(book: Book) -> str:
             record, missed = book.evidence.get(e.id, {}).get(c.id), book.holds(e.id, c)
             got = record.measures if record else {}
             measures = {
-                k: {"what": m.what, "unit": m.unit, "bar": describe_bars(m), "value": got[k].value if k in got else None,
-                    "baseline": got[k].baseline if k in got else None}
+                k: {"what": m.what, "unit": m.unit, "bar": describe_bars(m),
+                    "value": got[k].value if k in got else None, "baseline": got[k].baseline if k in got else None}
                 for k, m in c.measures.items()
             }  # fmt: skip
             holds = None if missed is None else not missed
             claims.append({"id": c.id, "kind": c.kind, "statement": c.statement, "holds": holds, "measures": measures})
         patterns.append({
             "id": e.id, "name": e.name, "aliases": e.aliases, "family": e.family, "kind": e.kind, "year": e.year,
-            "summary": e.summary, "facets": e.facets.model_dump(), "reference": e.implementation.reference, "claims": claims,
-            "page": f"patterns/{e.id}.html", "text": f"patterns/{e.id}.md",
+            "summary": e.summary, "facets": e.facets.model_dump(), "reference": e.implementation.reference,
+            "claims": claims, "page": f"patterns/{e.id}.html", "text": f"patterns/{e.id}.md",
         })  # fmt: skip
     relations = [
         {
@@ -214,7 +222,11 @@ def llms(book: Book) -> str:
     ]
     for f, title in book.families.items():
         rows += [f"## {title}", ""]
-        rows += [f"- [{e.name}](patterns/{e.id}.md): {e.summary}" for e in book.entries.values() if e.family == f]
+        rows += [
+            f"- [{plain(e.name)}](patterns/{e.id}.md): {plain(prose.plain(e.summary))}"
+            for e in book.entries.values()
+            if e.family == f
+        ]
         rows.append("")
     rows += ["## Data", "", "- [All patterns, claims and relations](api/catalog.json): JSON", ""]
     return "\n".join(rows)
@@ -222,108 +234,56 @@ def llms(book: Book) -> str:
 
 def twin(book: Book, e: Entry) -> str:
     """The page of a pattern as plain Markdown."""
-
-    def bullets(texts: list[str]) -> list[str]:
-        return [*("- " + " ".join(t.split()) for t in texts), ""]
-
-    f = e.facets
-    out = [
-        f"# {e.name}",
-        "",
-        f"{e.summary}",
-        "",
-        f"Also called: {', '.join(e.aliases)}." if e.aliases else "",
-        "",
-        e.intent,
-        "",
+    facets = e.facets.model_dump(exclude={"cost", "nfe"})
+    shown = {words(k): ", ".join(v) if isinstance(v, list) else words(str(v)).lower() for k, v in facets.items()}
+    shown |= {"calls per sample": e.facets.nfe, "training step": e.facets.cost.train, "sample": e.facets.cost.sample}
+    symbols = [f"${s.symbol}$: {s.meaning} (`{s.code}`)" for s in e.symbols]
+    parts = [f"{c.name}: {c.role}; takes {', '.join(c.takes)}; gives {', '.join(c.gives)}" for c in e.structure]
+    modes = [f"{words(f.id)}: {f.symptom} Detect: {f.detect} Remedy: {f.remedy}" for f in e.failure_modes]
+    edges = book.catalog.edges(e.id)
+    relations = [f"{words(x.type)} [{book.entries[x.target].name}]({x.target}.md): {x.relation.why}" for x in edges]
+    cited = [f"{s.authors}. {s.title}. {s.venue}, {s.year}. {', '.join(a for _, a in links(s))}" for s in e.sources]
+    reference = f"`{e.implementation.reference}`, {e.implementation.fidelity}; `genai-patterns run {e.id}`"
+    sections: list[tuple[str, str | list[str]]] = [
+        ("Facets", [f"{k}: {v}" for k, v in shown.items()]),
+        ("Problem", f"{e.problem}\n\n{e.context}"),
+        ("Forces", e.forces),
+        ("Solution", e.solution),
+        ("Objective", f"$$\n{e.objective}\n$$\n\n{_bullets(symbols)}"),
+        ("Structure", parts),
+        ("Claims", "\n".join(_claim(book, e, c) for c in e.claims)),
+        ("Benefits", e.consequences.benefits),
+        ("Liabilities", e.consequences.liabilities),
+        ("Use when", e.use_when),
+        ("Avoid when", e.avoid_when),
+        ("Failure modes", modes),
+        ("Misconceptions", [f"“{m.claim}” {m.correction}" for m in e.misconceptions]),
+        ("Related patterns", relations),
+        ("Reference", reference),
+        ("Known uses", e.known_uses),
+        ("Sources", cited),
     ]
-    facets = {
-        **f.model_dump(exclude={"cost"}),
-        "cost of a training step": f.cost.train,
-        "cost of a sample": f.cost.sample,
-    }
-    out += [
-        f"- {words(k)}: {', '.join(v) if isinstance(v, list) else words(str(v)) if k != 'nfe' else v}"
-        for k, v in facets.items()
-    ]
-    out += [
-        "",
-        "## Problem",
-        "",
-        e.problem,
-        "",
-        e.context,
-        "",
-        "## Forces",
-        "",
-        *bullets(e.forces),
-        "## Solution",
-        "",
-        e.solution,
-        "",
-    ]
-    out += [
-        "## Objective",
-        "",
-        "$$",
-        e.objective,
-        "$$",
-        "",
-        *bullets([f"${s.symbol}$: {s.meaning} (`{s.code}`)" for s in e.symbols]),
-    ]
-    out += [
-        "## Structure",
-        "",
-        *bullets([f"{c.name}: {c.role}; takes {', '.join(c.takes)}; gives {', '.join(c.gives)}" for c in e.structure]),
-    ]
-    out += ["## Claims", ""]
-    for c in e.claims:
-        missed, record = book.holds(e.id, c), book.evidence.get(e.id, {}).get(c.id)
-        state = "not measured yet" if missed is None else "does not hold" if missed else "holds"
-        out.append(f"- {' '.join(c.statement.split())} ({c.kind}; {state}" + (f" on {record.date})" if record else ")"))
-        for k, m in c.measures.items():
-            got = record.measures.get(k) if record else None
-            beside = f", {m.baseline}: {svg.number(got.baseline)}" if got and got.baseline is not None else ""
-            out.append(
-                f"    - {m.what}: {svg.number(got.value) if got else 'not measured'} {'' if m.unit == '1' else m.unit}{beside}; bar {describe_bars(m)}"
-            )
-    out += [
-        "",
-        "## Benefits",
-        "",
-        *bullets(e.consequences.benefits),
-        "## Liabilities",
-        "",
-        *bullets(e.consequences.liabilities),
-    ]
-    out += [
-        "## Use when",
-        "",
-        *bullets(e.use_when),
-        "## Avoid when",
-        "",
-        *bullets(e.avoid_when),
-        "## Failure modes",
-        "",
-    ]
-    out += bullets([f"{words(x.id)}: {x.symptom} Detect: {x.detect} Remedy: {x.remedy}" for x in e.failure_modes])
-    if e.misconceptions:
-        out += ["## Misconceptions", "", *bullets([f"“{x.claim}” {x.correction}" for x in e.misconceptions])]
-    out += ["## Related patterns", ""]
-    out += bullets(
-        [
-            f"{words(x.type)} [{book.entries[x.target].name}]({x.target}.md): {x.relation.why}"
-            for x in book.catalog.edges(e.id)
-        ]
-    )
-    out += [
-        "## Reference",
-        "",
-        f"`{e.implementation.reference}`, {e.implementation.fidelity}; `genai-patterns run {e.id}`",
-        "",
-    ]
-    out += ["## Known uses", "", *bullets(e.known_uses), "## Sources", ""]
-    out += bullets(
-        [f"{s.authors}. {s.title}. {s.venue}, {s.year}. " + ", ".join(u for _, u in links(s)) for s in e.sources]
-    )
+    also = f"\n\nAlso called {', '.join(e.aliases)}." if e.aliases else ""
+    out = [f"# {e.name}\n\n{e.summary}{also}\n\n{e.intent}\n"]
+    for title, body in sections:
+        if body:
+            out.append(f"## {title}\n\n{(_bullets(body) if isinstance(body, list) else body).strip()}\n")
     return "\n".join(out)
+
+
+def _bullets(texts: list[str]) -> str:
+    return "\n".join("- " + " ".join(t.split()) for t in texts)
+
+
+def _claim(book: Book, e: Entry, c: Claim) -> str:
+    """A claim and its numbers, as a list."""
+    missed, record = book.holds(e.id, c), book.evidence.get(e.id, {}).get(c.id)
+    when = f" on {record.date}" if record else ""
+    rows = [f"- {' '.join(c.statement.split())} ({c.kind}; {state_of(missed)[1]}{when})"]
+    for name, m in c.measures.items():
+        got = record.measures.get(name) if record else None
+        value = svg.number(got.value) if got else "not measured"
+        beside = f", {m.baseline}: {svg.number(got.baseline)}" if got and got.baseline is not None else ""
+        unit = "" if m.unit == "1" else f" {m.unit}"
+        rows.append(f"    - {m.what}: {value}{unit}{beside}; bar {describe_bars(m)}")
+    return "\n".join(rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..evidence import Figure, Record, describe_bars
+from ..graph import SHOWN, Edge
 from ..schema import Claim, Entry, Measure, Source
 from . import annotate, svg
 from .book import Book
@@ -12,8 +14,9 @@ from .text import block, escape, inline, line, math, plain
 
 WORDS = {
     "likelihood": "Likelihood", "latent": "Latent code", "data": "Data", "sampling": "Sampling",
-    "nfe": "Network calls per sample", "training": "Learns by", "conditioning": "Steered by",
+    "training": "Learns by",
 }  # fmt: skip
+"""Facets that are words, and how the page calls them."""
 KINDS = {
     "exact": "an identity", "analytic": "against a closed form", "scaling": "a fitted exponent",
     "comparative": "against a baseline", "limit": "a known weakness, run",
@@ -50,25 +53,29 @@ def page(book: Book, entry: Entry) -> str:
 def front_matter(fields: dict[str, str], tags: list[str] | None = None) -> str:
     """The YAML above a page; values have gone through `plain`, so that quotes hold them."""
     rows = [f"{k}: {v}" if v.startswith("[") else f'{k}: "{v}"' for k, v in fields.items()]
-    rows += ["tags:", *(f'  - "{t}"' for t in tags)] if tags else []
-    return (
-        "---\n" + "\n".join(rows) + "\nsearch:\n  boost: 2\n---\n\n"
-        if tags
-        else "---\n" + "\n".join(rows) + "\n---\n\n"
-    )
+    if tags:
+        rows += ["tags:", *(f'  - "{t}"' for t in tags), "search: {boost: 2}"]
+    return "\n".join(["---", *rows, "---", "", ""])
 
 
 def div(cls: str, html: str) -> str:
+    """An element with a class."""
     return f'<div class="{cls}">{html}</div>'
 
 
 def bullets(texts: list[str], cls: str = "") -> str:
+    """A list of sentences."""
     return f'<ul class="{cls}">' + "".join(f"<li>{line(t)}</li>" for t in texts) + "</ul>"
 
 
 def words(name: str) -> str:
     """A name in snake_case as people read it."""
     return name.replace("_", " ")
+
+
+def chip(e: Entry, prefix: str = "") -> str:
+    """A link to a pattern in its family's color."""
+    return f'<a class="chip f-{e.family}" href="{prefix}{e.id}.html">{escape(e.name)}</a>'
 
 
 # ---- head ----
@@ -109,19 +116,15 @@ def state_of(missed: list[str] | None) -> tuple[str, str]:
 def facts(e: Entry) -> str:
     """The facets as a list of terms."""
     f = e.facets
-    level = f'<span class="level" role="img" aria-label="{e.difficulty} of 5">{"●" * e.difficulty}{"○" * (5 - e.difficulty)}</span>'
+    dots = "●" * e.difficulty + "○" * (5 - e.difficulty)
+    level = f'<span class="level" role="img" aria-label="{e.difficulty} of 5">{dots}</span>'
     rows = [("Kind", words(e.kind)), ("Introduced", str(e.year)), ("Status", e.status), ("Difficulty", level)]
     for name, title in WORDS.items():
         value = getattr(f, name)
-        shown = (
-            ", ".join(words(v) for v in value)
-            if isinstance(value, list)
-            else inline(value)
-            if name == "nfe"
-            else words(value)
-        )
-        rows.append((title, shown or "nothing"))
-    rows += [("Pretrained model", "needed" if f.needs_pretrained else "not needed")]
+        rows.append((title, ", ".join(map(words, value)) if isinstance(value, list) else words(value)))
+    rows.append(("Steered by", ", ".join(f.conditioning) or "nothing"))
+    rows.append(("Calls per sample", inline(f.nfe)))
+    rows.append(("Pretrained model", "needed" if f.needs_pretrained else "not needed"))
     rows += [("Training step", inline(f.cost.train)), ("One sample", inline(f.cost.sample))]
     return '<dl class="facts">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in rows) + "</dl>"
 
@@ -130,22 +133,22 @@ def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
     """A figure in the page's own ink, with its caption and the claim whose run drew it."""
     text = book.figures[e.id][f.file]
     if f.file.endswith(".txt"):
-        body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}" data-search-exclude>{_lines(text)}</pre>'
+        lines = escape(text.strip("\n")).replace("\n", "&#10;")  # a blank line would end the block of HTML
+        body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}" data-search-exclude>{lines}</pre>'
     else:
-        body = svg.figure_inline(text, f"{e.id}-{Path(f.file).stem}", f.alt)
+        try:
+            body = svg.figure_inline(text, f"{e.id}-{Path(f.file).stem}", f.alt)
+        except svg.UnsafeFigure as error:
+            raise svg.UnsafeFigure(f"{e.family}/{e.id}/{f.file}: {error}") from None
     origin = f' <a class="origin" href="#claim-{claim.id}">from this claim’s run</a>'
     return f'<figure class="picture">{body}<figcaption>{inline(f.caption)}{origin}</figcaption></figure>'
-
-
-def _lines(text: str) -> str:
-    """Text for a <pre>, without a blank line, which would end the block of HTML."""
-    return escape(text.strip("\n")).replace("\n", "&#10;")
 
 
 # ---- the pattern ----
 
 
 def problem(e: Entry) -> str:
+    """Problem, where it arises, and what pulls in different directions."""
     context = f'<div class="aside"><h3>Where it arises</h3>{block(e.context)}</div>'
     return div("problem", div("text", block(e.problem)) + context) + f"\n<h3>Forces</h3>{bullets(e.forces, 'forces')}"
 
@@ -167,6 +170,7 @@ def objective(book: Book, e: Entry) -> str:
 
 
 def structure(e: Entry) -> str:
+    """The drawing, and how far the reference is from the source."""
     fidelity = {
         "faithful": "The reference follows the source that introduced the pattern.",
         "simplified": "The reference is simpler than the source that introduced the pattern.",
@@ -178,6 +182,7 @@ def structure(e: Entry) -> str:
 
 
 def consequences(e: Entry) -> str:
+    """What one gains and pays, when to take it and when not."""
     cells = [
         ("Benefits", "good", e.consequences.benefits), ("Liabilities", "bad", e.consequences.liabilities),
         ("Use it when", "good", e.use_when), ("Avoid it when", "bad", e.avoid_when),
@@ -186,36 +191,30 @@ def consequences(e: Entry) -> str:
 
 
 def failures(book: Book, e: Entry) -> str:
+    """Each failure mode with its symptom, a test for it, a remedy, and patterns that were shown to be one."""
     out = []
     for f in e.failure_modes:
-        cures = [
-            (x.target, x.proven)
-            for x in book.catalog.edges(e.id)
-            if x.derived and x.relation.fixes == f.id and x.type == "remedied_by"
-        ]
-        cures += [(f.pattern, None)] if f.pattern and f.pattern not in [c for c, _ in cures] else []
-        links = [
-            f'<a class="chip f-{book.entries[c].family}" href="{c}.html">{escape(book.entries[c].name)}</a>'
-            for c, _ in cures
-            if c in book.entries
-        ]
-        remedy = f"<p><b>Remedy</b> {line(f.remedy)}{'<br>' + ' '.join(links) if links else ''}</p>"
+        cures = [x.target for x in book.catalog.edges(e.id) if x.type == "remedied_by" and x.relation.fixes == f.id]
+        if f.pattern and f.pattern in book.entries and f.pattern not in cures:
+            cures.append(f.pattern)
+        chips = " ".join(chip(book.entries[c]) for c in cures)
         shown = f'<p class="shown"><a href="#claim-{f.claim}">shown by a claim of this page</a></p>' if f.claim else ""
         out.append(
-            f'<div class="failure" id="failure-{f.id}"><h3>{escape(words(f.id).capitalize())}</h3><p>{line(f.symptom)}</p>'
-            f"<p><b>Detect</b> {line(f.detect)}</p>{remedy}{shown}</div>"
+            f'<div class="failure" id="failure-{f.id}"><h3>{escape(words(f.id).capitalize())}</h3>'
+            f"<div>{line(f.symptom)}</div><div><b>Detect</b> {line(f.detect)}</div>"
+            f"<div><b>Remedy</b> {line(f.remedy)} {chips}</div>{shown}</div>"
         )
     return div("failures", "".join(out))
 
 
 def misconceptions(e: Entry) -> str:
+    """What is often said, and what is true, with the source that settles it."""
     out = []
     for m in e.misconceptions:
         shown = f', <a href="#claim-{m.shown_by}">shown above</a>' if m.shown_by else ""
-        out.append(
-            f'<div class="misconception"><p class="said">{line(m.claim)}</p><div class="true">{block(m.correction)}'
-            f'<p class="cite"><a href="#source-{m.source}">{cite(source(e, m.source))}</a>{shown}</p></div></div>'
-        )
+        cited = f'<p class="cite"><a href="#source-{m.source}">{cite(source(e, m.source))}</a>{shown}</p>'
+        true = div("true", block(m.correction) + cited)
+        out.append(div("misconception", div("said", line(m.claim)) + true))
     return "".join(out)
 
 
@@ -223,6 +222,7 @@ def misconceptions(e: Entry) -> str:
 
 
 def claims(book: Book, e: Entry) -> str:
+    """Every claim as a card, below a key to the drawings."""
     intro = (
         '<p class="hint">Each claim is a test. The band is where its bar lets the number lie, '
         '<span class="key value"></span> is the measured number, <span class="key seed"></span> one seed, '
@@ -237,48 +237,46 @@ def claim_card(book: Book, e: Entry, c: Claim, page: str = "") -> str:
     cls, said = state_of(missed)
     record = book.evidence.get(e.id, {}).get(c.id)
     measures = "".join(measure(m, record, k) for k, m in c.measures.items())
-    cited = f'<a href="{page}#source-{c.source.key}">{cite(source(e, c.source.key))}</a>, {escape(c.source.where)}'
-    facts = [f"{KINDS[c.kind]}", cited]
+    cited = f'<a href="{page}#source-{c.source.key}">{cite(source(e, c.source.key))}</a>, {inline(c.source.where)}'
+    facts = [KINDS[c.kind], cited]
     if record:
-        took = (
-            f"{record.seconds:.3g} s on one core"
-            if record.device == "cpu"
-            else f"{record.seconds:.3g} s, {escape(record.device)}"
-        )
-        facts += [f'measured <time datetime="{record.date}">{record.date}</time>', took]
+        where = "one core" if record.device == "cpu" else escape(record.device)
+        facts.append(f'{record.seconds:.2g} s on {where}, <time datetime="{record.date}">{record.date}</time>')
     fails = "".join(f'<p class="missed">{escape(m)}</p>' for m in missed or [])
+    again = f'<p class="again"><code>genai-patterns verify {e.id}.{c.id}</code></p>'
     return (
-        f'<div class="claim {cls}" id="claim-{c.id}"><p class="state">{said}</p><div class="statement">{block(c.statement)}</div>'
-        f'{measures}{fails}<p class="facts-line">{" · ".join(facts)}</p></div>'
+        f'<div class="claim {cls}" id="claim-{c.id}"><p class="state">{said}</p>{div("statement", block(c.statement))}'
+        f'{measures}{fails}<p class="facts-line">{" · ".join(facts)}</p>{again}</div>'
     )
 
 
 def measure(m: Measure, record: Record | None, name: str) -> str:
     """One number: what it is, its bar, what came out, and a small drawing of the three."""
     unit = "" if m.unit == "1" else f' <span class="unit">{escape(m.unit)}</span>'
-    bar = f'<span class="bar">bar {escape(describe_bars(m).replace("-", "−"))}{unit}</span>'
+    bar = f"<span>bar {escape(bars(m))}{unit}</span>"
     got = record.measures.get(name) if record else None
     if got is None:
-        return f'<div class="m"><p class="what">{inline(m.what)}</p><p class="figures">{bar}</p></div>'
+        return f'<div class="m"><div><p class="what">{inline(m.what)}</p></div><p class="under">{bar}</p></div>'
     value = f'<span class="number">{svg.number(got.value)}</span>{unit}'
-    spread = (
-        f' <span class="spread">{len(got.seeds)} seeds, {svg.number(min(got.seeds))} to {svg.number(max(got.seeds))}</span>'
-        if got.seeds
-        else ""
-    )
-    beside = (
-        f'<span class="beside">{inline(m.baseline or "baseline")}: {svg.number(got.baseline)}{unit}</span>'
-        if got.baseline is not None
-        else ""
-    )
-    said = f"{m.what}: {svg.number(got.value)}; the bar is {describe_bars(m)}"
+    if got.seeds:
+        low, high = svg.number(min(got.seeds)), svg.number(max(got.seeds))
+        value += f' <span class="spread">{len(got.seeds)} seeds, {low} to {high}</span>'
+    if got.baseline is not None:
+        bar += f"<span>{inline(m.baseline or 'baseline')}: {svg.number(got.baseline)}{unit}</span>"
+    said = f"{m.what}: {svg.number(got.value)}; the bar is {bars(m)}"
     return (
-        f'<div class="m"><p class="what">{inline(m.what)}</p><p class="figures">{value}{spread}</p>'
-        f'<div class="plot">{svg.measure_plot(m, got, said)}</div><p class="under">{bar}{beside}</p></div>'
+        f'<div class="m"><div><p class="what">{inline(m.what)}</p><p class="figures">{value}</p></div>'
+        f'<div>{svg.measure_plot(m, got, said)}<p class="under">{bar}</p></div></div>'
     )
+
+
+def bars(m: Measure) -> str:
+    """The bars in words, with numbers as people write them."""
+    return re.sub(r"-?\d+\.?\d*(e[-+]\d+)?", lambda found: svg.number(float(found[0])), describe_bars(m))
 
 
 def pictures(book: Book, e: Entry) -> str:
+    """Every figure but the hero, which stands at the top."""
     others = [(f, c) for f, c in book.pictures(e.id) if Path(f.file).stem != "hero"]
     return div("pictures", "".join(figure(book, e, f, c) for f, c in others)) if others else ""
 
@@ -292,25 +290,34 @@ def command(text: str) -> str:
 
 
 def run(e: Entry) -> str:
+    """How to train the reference and measure its claims, in a terminal and in Python."""
     module, _, cls = e.implementation.reference.partition(":")
-    python = f"from reference_impl.core import run\nfrom {module} import {cls}\n\nresult = run({cls}, seed=0)\nprint(result.scores)"
-    lines = "\n".join(row or "<span></span>" for row in annotate.highlighted(python))
-    return div(
-        "run",
-        f"<div><h3>In a terminal</h3>{command(f'genai-patterns run {e.id}')}<p>Trains the reference on small data, scores it, draws samples.</p>"
-        f"{command(f'genai-patterns verify {e.id}')}<p>Measures the claims of this page again on your machine.</p></div>"
-        f'<div><h3>In Python</h3><div class="highlight"><pre tabindex="0"><code>{lines}</code></pre></div></div>',
+    python = (
+        f"from reference_impl.core import run\nfrom {module} import {cls}\n\n"
+        f"result = run({cls}, seed=0)\nprint(result.scores)"
     )
+    lines = "\n".join(row or "<span></span>" for row in annotate.highlighted(python))
+    terminal = (
+        f"<h3>In a terminal</h3>{command(f'genai-patterns run {e.id}')}"
+        f"<p>Trains the reference on small data, scores it, draws samples.</p>"
+        f"{command(f'genai-patterns verify {e.id}')}<p>Measures the claims of this page again on your machine.</p>"
+    )
+    code = f'<div class="highlight"><pre tabindex="0"><code>{lines}</code></pre></div>'
+    return div("run", f"<div>{terminal}</div><div><h3>In Python</h3>{code}</div>")
 
 
 def reference(book: Book, e: Entry) -> str:
+    """The source with its prose beside it."""
     module = e.implementation.reference.partition(":")[0]
     text = book.sources.get(e.id)
     if text is None:
         return f"<p><code>{escape(module)}</code> is not part of this installation.</p>"
     meanings = {s.code.split(".")[-1]: plain(s.meaning) for s in e.symbols}
-    count = sum(1 for row in annotate.rows(text) for _ in row.code)
-    intro = f'<p class="hint"><code>{escape(module.replace(".", "/"))}.py</code>, {count} lines of code. Underlined names are symbols of the objective.</p>'
+    count = sum(bool(text.splitlines()[n - 1].strip()) for row in annotate.rows(text) for n in row.code)
+    intro = (
+        f'<p class="hint"><code>{escape(module.replace(".", "/"))}.py</code>, {count} lines of code. '
+        "Underlined names are symbols of the objective.</p>"
+    )
     return intro + "\n" + annotate.listing(text, meanings)
 
 
@@ -321,46 +328,57 @@ def changes(book: Book, e: Entry) -> tuple[str, str]:
         return "", ""
     parent = book.entries[edge.target]
     title = "What changes against its parent"
-    link = f'<a href="{parent.id}.html">{escape(parent.name)}</a>'
     if book.sources[parent.id] == book.sources[e.id]:
-        return title, f"<p>It shares its reference with {link}.</p>"
-    diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
+        return title, f"<p>It shares its reference with {chip(parent)}.</p>"
     if annotate.imports(book.sources[e.id], parent.implementation.reference.partition(":")[0]):
-        return title, f"<p>The reference derives from that of {link}: the listing above holds only what changes.</p>"
+        return title, f"<p>The reference imports that of {chip(parent)}: the listing above is all that changes.</p>"
+    diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
     opened = " open" if plus + minus <= 80 else ""
-    return title, (
-        f'<details class="change"{opened}><summary>From {escape(parent.name)} to {escape(e.name)}: <span class="plus">+{plus}</span> '
-        f'<span class="minus">−{minus}</span> lines</summary>{diff}</details><p>The other side: {link}</p>'
+    summary = (
+        f"From {escape(parent.name)} to {escape(e.name)}: "
+        f'<span class="plus">+{plus}</span> <span class="minus">−{minus}</span> lines'
     )
+    said = f"<p>It {words(edge.type)} {chip(parent)}. Line by line, the two references differ like this.</p>"
+    return title, f'{said}\n<details class="change"{opened}><summary>{summary}</summary>{diff}</details>'
 
 
 # ---- around ----
 
 
 def node(e: Entry, prefix: str = "") -> svg.Node:
+    """The pattern as drawings need it; `prefix` leads to the folder of its page."""
     return svg.Node(e.id, e.name, e.family, e.year, f"{prefix}{e.id}.html")
 
 
 def related(book: Book, e: Entry) -> str:
+    """The neighborhood as a drawing, and each relation with its reason."""
     around = book.catalog.edges(e.id)
     if not around:
         return "<p>No relation to another pattern of the catalogue is stated yet.</p>"
-    drawn = [(words(x.type), not x.derived, node(book.entries[x.target])) for x in around[:12]]
+    joined: dict[str, list[Edge]] = {}
     items = []
     for x in around:
-        other = book.entries[x.target]
+        joined.setdefault(x.target, []).append(x)
         when = f' <span class="when">when {inline(x.relation.when)}</span>' if x.relation.when else ""
         owner, _, claim = (x.proven or "").partition(".")
         where = f"#claim-{claim}" if owner == e.id else f"{owner}.html#claim-{claim}"
         proof = f' <a class="proof" href="{where}">proven by a claim</a>' if x.proven else ""
-        items.append(
-            f'<li><p class="rel"><span class="type">{words(x.type)}</span> <a class="chip f-{other.family}" href="{other.id}.html">'
-            f"{escape(other.name)}</a>{when}{proof}</p><div>{block(x.relation.why)}</div></li>"
-        )
+        said = f'<span class="type">{words(x.type)}</span> {chip(book.entries[x.target])}{when}{proof}'
+        items.append(f'<li><p class="rel">{said}</p><div>{block(x.relation.why)}</div></li>')
+    drawn = [
+        svg.Neighbor(node(book.entries[target]), ", ".join(words(x.type) for x in group), way(group[0]))
+        for target, group in list(joined.items())[:12]
+    ]
     return div("related", svg.neighborhood(node(e), drawn) + f'<ul class="relations">{"".join(items)}</ul>')
 
 
+def way(x: Edge) -> int:
+    """Where a relation points, seen from its page: 1 outward, -1 inward, 0 where it reads the same from both sides."""
+    return 0 if SHOWN[x.type][0].symmetric else -1 if x.derived else 1
+
+
 def source(e: Entry, key: str) -> Source:
+    """The entry's source with this key."""
     return next(s for s in e.sources if s.key == key)
 
 
@@ -385,28 +403,23 @@ def links(s: Source) -> list[tuple[str, str]]:
 
 
 def sources(e: Entry) -> str:
+    """The list of sources, and the same as BibTeX."""
     items = []
     for s in e.sources:
-        where = ", ".join(f'<a href="{escape(u)}">{escape(t)}</a>' for t, u in links(s))
-        items.append(
-            f'<li id="source-{s.key}"><span class="role">{s.role}</span> {escape(s.authors)}. <cite>{escape(s.title)}</cite>. '
-            f"{escape(s.venue)}, {s.year}. {where}</li>"
-        )
-    bib = "\n".join(bibtex(s) for s in e.sources)
+        where = ", ".join(f'<a href="{escape(address)}">{escape(text)}</a>' for text, address in links(s))
+        said = f"{escape(s.authors)}. <cite>{escape(s.title)}</cite>. {escape(s.venue)}, {s.year}. {where}"
+        items.append(f'<li id="source-{s.key}"><span class="role">{s.role}</span> <span>{said}</span></li>')
+    bib = escape("\n".join(bibtex(s) for s in e.sources))
     return (
         f'<ul class="sources">{"".join(items)}</ul>\n<details class="bibtex"><summary>BibTeX</summary>'
-        f'<div class="highlight"><pre tabindex="0"><code>{escape(bib)}</code></pre></div></details>'
+        f'<div class="highlight"><pre tabindex="0"><code>{bib}</code></pre></div></details>'
     )
 
 
 def bibtex(s: Source) -> str:
     """A source as BibTeX; braces keep the capitals of the title."""
-    fields = {
-        "author": " and ".join(authors(s)),
-        "title": f"{{{s.title}}}",
-        "year": str(s.year),
-        "howpublished": s.venue,
-    }
+    people = " and ".join(authors(s))
+    fields = {"author": people, "title": f"{{{s.title}}}", "year": str(s.year), "howpublished": s.venue}
     fields |= {"eprint": s.arxiv, "archiveprefix": "arXiv"} if s.arxiv else {}
     fields |= {"doi": s.doi} if s.doi else {}
     fields |= {"url": s.url} if s.url else {}

@@ -1,4 +1,4 @@
-"""Drawings that need no picture file: structure, a measure beside its bar, a neighborhood, the map; and figures made safe.
+"""Drawings: structure, a measure beside its bar, a neighborhood, the map; and figures of runs, made safe.
 
 All are SVG text for the page itself: style sheets color them, links in them are real links, and every drawing that is
 read on a phone is at most 460 units wide.
@@ -6,9 +6,12 @@ read on a phone is at most 460 units wide.
 
 from __future__ import annotations
 
+import base64
 import math
 import re
+import struct
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -162,10 +165,8 @@ def _lanes(boxes: list[_Box], takes: list[dict[str, str]], gives: list[dict[str,
             start, ends = boxes[source].leave(), [boxes[j].enter() for j in targets]
             far = ends[-1] if sign > 0 else ends[0]
             out.append(f'<path class="flow" d="M{side} {start:g}H{x:g}V{far:g}"/>')
-            for end in ends:
-                out.append(
-                    f'<path class="flow" d="M{x:g} {end:g}H{side + sign * 5:g}"/>' + arrowhead(side, end, -sign, 0)
-                )
+            out += [f'<path class="flow" d="M{x:g} {end:g}H{side + sign * 5:g}"/>' for end in ends]
+            out += [arrowhead(side, end, -sign, 0) for end in ends]
             middle = (boxes[source].top + boxes[source].height + 14) if sign > 0 else boxes[source].top - 18
             out.append(
                 label(signal, x + sign * 5, middle + 14 * n * sign, 9, 2, "label", "start" if sign > 0 else "end")
@@ -272,33 +273,53 @@ def _box(n: Node, x: float, y: float, w: float, h: float, cls: str = "") -> str:
     )
     return (
         f'<a class="node f-{n.family} {cls}" href="{escape(n.href)}" data-id="{n.id}" data-family="{n.family}"'
-        f' aria-label="{escape(n.name)}, {n.year}"><rect x="{x - w / 2:g}" y="{y - h / 2:g}" width="{w:g}" height="{h:g}" rx="5"/>'
+        f' aria-label="{escape(n.name)}, {n.year}">'
+        f'<rect x="{x - w / 2:g}" y="{y - h / 2:g}" width="{w:g}" height="{h:g}" rx="5"/>'
         f'<text x="{x:g}" y="{first:g}">{text}</text></a>'
     )
 
 
-def neighborhood(center: Node, around: Sequence[tuple[str, bool, Node]]) -> str:
-    """The pattern on the left, its neighbors on the right; (relation in words, whether it points outward, node)."""
+@dataclass(frozen=True)
+class Neighbor:
+    """A pattern beside another one."""
+
+    node: Node
+    words: str
+    """The relations as one reads them."""
+    way: int
+    """Where the line points: 1 at the neighbor, -1 at the center, 0 nowhere."""
+
+
+def neighborhood(center: Node, around: Sequence[Neighbor]) -> str:
+    """The pattern on the left, its neighbors on the right."""
     step, w, h = 44, 152, 36
     height = max(1, len(around)) * step + 8
     y0 = height / 2
     out, boxes = [], [_box(center, 64, y0, 120, 40, "center")]
-    for i, (words, outward, n) in enumerate(around):
-        y = 4 + step * (i + 0.5)
-        x = WIDTH - w - 4
-        curve = f"M124 {y0:g}C170 {y0:g} 150 {y:g} 200 {y:g}H{x - (7 if outward else 0):g}"
-        out.append(f'<path class="edge" data-target="{n.id}" d="{curve}"/>')
-        out.append(arrowhead(x, y, 1, 0) if outward else arrowhead(124, y0, -1, 0))
-        boxes.append(_box(n, x + w / 2, y, w, h))
-        boxes.append(f'<text class="label halo" x="{x - 10:g}" y="{y - 5:g}" text-anchor="end">{escape(words)}</text>')
-    return svg("graph neighborhood", WIDTH, height, [*out, *boxes], f"What {center.name} is related to", role="group")
+    for i, n in enumerate(around):
+        x, y = WIDTH - w - 4, 4 + step * (i + 0.5)
+        out.append(f'<path class="edge" d="M124 {y0:g}C170 {y0:g} 150 {y:g} 200 {y:g}H{x - 5 * (n.way > 0):g}"/>')
+        out.append(arrowhead(x, y, 1, 0) if n.way > 0 else arrowhead(124, y0, -1, 0) if n.way < 0 else "")
+        boxes.append(_box(n.node, x + w / 2, y, w, h))
+        said = n.words if len(n.words) < 25 else n.words[:23] + "…"
+        boxes.append(f'<text class="label halo" x="{x - 10:g}" y="{y - 5:g}" text-anchor="end">{escape(said)}</text>')
+    title = f"What {center.name} is related to"
+    return svg("graph neighborhood", WIDTH, height, [*out, *boxes], title, role="group")
 
 
 @dataclass(frozen=True)
 class Edge:
+    """A relation as the map draws it, from the pattern that states it."""
+
     source: str
     target: str
     type: str
+
+
+def slots(nodes: Sequence[Node], columns: int) -> dict[int, int]:
+    """Column of each year: by its rank among all patterns, so that crowded years get more room."""
+    years = sorted(n.year for n in nodes)
+    return {year: years.index(year) * columns // len(years) for year in years}
 
 
 def place(
@@ -309,8 +330,7 @@ def place(
     Each family is a band; within it time runs to the right. With many columns a pattern stands at the rank of its
     year in the whole catalogue, so that columns line up over bands; with two columns they are filled in order.
     """
-    years = sorted(n.year for n in nodes)
-    slot = {year: years.index(year) * columns // max(1, len(years)) for year in years}
+    slot = slots(nodes, columns)
     at: dict[str, tuple[float, float]] = {}
     bands: list[tuple[str, float, float]] = []
     y = 0.0
@@ -331,62 +351,72 @@ def place(
     return at, bands, y
 
 
-def timeline(
-    nodes: Sequence[Node],
-    edges: Sequence[Edge],
-    families: dict[str, str],
-    columns: int,
-    cls: str,
-) -> str:
+def timeline(nodes: Sequence[Node], edges: Sequence[Edge], families: dict[str, str], columns: int, cls: str) -> str:
     """The whole catalogue: a band for each family, boxes in order of time, a curve for each relation."""
-    w, h = (230.0, 56.0) if columns <= 2 else (168.0, 62.0)
+    w, h = (230.0, 56.0) if columns <= 2 else (168.0, 64.0)
     at, bands, height = place(nodes, list(families), columns, w, h)
-    width = w * columns
+    width, bw, bh = w * columns, w - 14, 40.0
     out = [
-        f'<g class="band f-{f}"><rect x="0" y="{y:g}" width="{width:g}" height="{bh:g}" rx="8"/>'
-        f'<text x="12" y="{y + 19:g}">{escape(families[f])}</text></g>'
-        for f, y, bh in bands
+        f'<g class="band f-{f}"><rect x="0" y="{y:g}" width="{width:g}" height="{b:g}" rx="8"/></g>'
+        for f, y, b in bands
     ]
-    bw, bh = (w - 14, 40.0)
     family = {n.id: n.family for n in nodes}
-    for e in sorted(edges, key=lambda e: (e.source, e.target, e.type)):
-        (ax, ay), (bx, by) = at[e.source], at[e.target]
+    edges = sorted(edges, key=lambda e: (e.source, e.target, e.type))
+    ports = _ports(edges, at, bw)
+    for e in edges:
+        (ay, by) = at[e.source][1], at[e.target][1]
+        ax, bx = ports[e.source, e], ports[e.target, e]
         if abs(ay - by) < 1:  # side by side: over the top
-            sx = math.copysign(bw / 2 - 14, bx - ax)
-            p, q = (ax + sx * 0.4, ay - bh / 2), (bx - sx * 0.4, by - bh / 2)
-            curve, tip = (
-                f"C{p[0]:g} {ay - bh / 2 - 24:g} {q[0]:g} {by - bh / 2 - 24:g} {q[0]:g} {q[1] - 5:g}",
-                (0.0, 1.0),
-            )
+            start, end, tip = ay - bh / 2, by - bh / 2, 1.0
+            curve = f"C{ax:g} {start - 24:g} {bx:g} {end - 24:g} {bx:g} {end - 5:g}"
         else:
-            sign = 1.0 if by > ay else -1.0
-            p, q = (ax, ay + sign * bh / 2), (bx, by - sign * bh / 2)
-            reach = sign * max(24.0, abs(q[1] - p[1]) * 0.4)
-            curve, tip = (
-                f"C{p[0]:g} {p[1] + reach:g} {q[0]:g} {q[1] - reach:g} {q[0]:g} {q[1] - sign * 5:g}",
-                (0.0, sign),
-            )
+            tip = 1.0 if by > ay else -1.0
+            start, end = ay + tip * bh / 2, by - tip * bh / 2
+            reach = tip * max(20.0, abs(end - start) * 0.45)
+            curve = f"C{ax:g} {start + reach:g} {bx:g} {end - reach:g} {bx:g} {end - tip * 5:g}"
+        near = " near" if family[e.source] == family[e.target] else ""
         out.append(
-            f'<g class="edge f-{family[e.source]}" data-source="{e.source}" data-target="{e.target}" data-type="{e.type}">'
-            f'<path class="line" d="M{p[0]:g} {p[1]:g}{curve}"/>{arrowhead(*q, *tip)}</g>'
+            f'<g class="edge{near} f-{family[e.source]}" data-source="{e.source}" data-target="{e.target}"'
+            f' data-type="{e.type}">'
+            f'<path class="line" d="M{ax:g} {start:g}{curve}"/>{arrowhead(bx, end, 0.0, tip)}</g>'
         )
+    out += [f'<text class="family f-{f}" x="12" y="{y + 19:g}">{escape(families[f])}</text>' for f, y, _ in bands]
     out += [_box(n, *at[n.id], bw, bh) for n in sorted(nodes, key=lambda n: (at[n.id][1], at[n.id][0]))]
-    return svg(
-        f"graph timeline {cls}",
-        width,
-        height,
-        out,
-        "All patterns by family and year, and how they are related",
-        role="group",
-    )
+    top = 0.0
+    if columns > 2:
+        top, slot = 26.0, slots(nodes, columns)
+        for column in range(columns):
+            if here := sorted(year for year, c in slot.items() if c == column):
+                years = f"{here[0]}" if here[0] == here[-1] else f"{here[0]} – {here[-1]}"
+                out.append(f'<text class="year" x="{w * (column + 0.5):g}" y="-9">{years}</text>')
+    out = [f'<g transform="translate(0 {top:g})">', *out, "</g>"]
+    title = "All patterns by family and year, and how they are related"
+    return svg(f"graph timeline {cls}", width, height + top, out, title, role="group")
+
+
+def _ports(edges: Sequence[Edge], at: dict[str, tuple[float, float]], width: float) -> dict[tuple[str, Edge], float]:
+    """Where along a box's side each of its lines ends: in the order of where they lead, so that lines do not bundle."""
+    sides: dict[tuple[str, bool], list[tuple[float, Edge]]] = {}
+    for e in edges:
+        for here, there in ((e.source, e.target), (e.target, e.source)):
+            below = at[there][1] > at[here][1]
+            sides.setdefault((here, below), []).append((at[there][0], e))
+    ports = {}
+    for (id, _), ends in sides.items():
+        ends.sort(key=lambda end: (end[0], end[1].source, end[1].target, end[1].type))
+        step = min(22.0, (width - 30) / len(ends))
+        for i, (_, e) in enumerate(ends):
+            ports[id, e] = round(at[id][0] + step * (i - (len(ends) - 1) / 2), 1)
+    return ports
 
 
 # ---- figures ----
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _ALLOWED = {
-    "svg", "g", "defs", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use", "image",
-    "clipPath", "mask", "linearGradient", "radialGradient", "stop", "pattern", "marker", "symbol", "title", "desc",
+    "svg", "g", "defs", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "use",
+    "image", "clipPath", "mask", "linearGradient", "radialGradient", "stop", "pattern", "marker", "symbol", "title",
+    "desc",
 }  # fmt: skip
 
 
@@ -418,11 +448,44 @@ def _clean(text: str) -> ET.Element:
                 or re.search(r"url\(\s*['\"]?(?!#)|javascript:|expression\(", value, re.I)
             ):
                 del element.attrib[name]
+    for image in root.iter(f"{{{_SVG}}}image"):
+        source = image.get(f"{{{_XLINK}}}href", image.get("href", ""))
+        if source.startswith("data:image/png;base64,") and _gray(base64.b64decode(source.partition(",")[2])):
+            image.set("class", "ink")
     return root
 
 
+def _gray(png: bytes) -> bool:
+    """Whether a PNG holds no color, so that it can take the page's ink.
+
+    Every PNG filter treats the channels alike, so that red, green and blue are equal in the filtered
+    rows exactly where they are in the picture: nothing needs to be decoded.
+    """
+    at, data, header = 8, b"", b""
+    while at + 8 <= len(png):
+        size, kind = struct.unpack_from(">I4s", png, at)
+        body = png[at + 8 : at + 8 + size]
+        header = body if kind == b"IHDR" else header
+        data += body if kind == b"IDAT" else b""
+        at += 12 + size
+    if len(header) != 13:
+        return False
+    width, height, depth, kind = struct.unpack(">IIBB", header[:10])
+    if kind in (0, 4):
+        return True
+    if kind not in (2, 6) or depth != 8:
+        return False
+    step = 3 if kind == 2 else 4
+    try:
+        raw, stride = zlib.decompress(data), 1 + width * step
+    except zlib.error:
+        return False
+    rows = (raw[n * stride + 1 : (n + 1) * stride] for n in range(height))
+    return all(row[0::step] == row[1::step] == row[2::step] for row in rows)
+
+
 def figure_inline(text: str, prefix: str, alt: str) -> str:
-    """A figure for the page itself, in the page's ink and type; ids that nothing refers to go, the others are made unique."""
+    """A figure for the page itself, in its ink and type; ids that nothing refers to go, others become unique."""
     root = _clean(text)
     used = {m for e in root.iter() for v in e.attrib.values() for m in re.findall(r"#([\w.\-]+)", v)}
     for element in root.iter():
@@ -447,7 +510,8 @@ def figure_file(text: str, ink: str = "#26292e", dark_ink: str = "#d9dce1") -> s
     """A figure as a file of its own, for thumbnails: its ink follows the color scheme of the page that shows it."""
     root = _clean(text)
     style = ET.Element(f"{{{_SVG}}}style")
-    style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}}}"
+    dark = f"@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}.ink{{filter:invert(1)}}}}"
+    style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}{dark}"
     root.insert(0, style)
     return _text(root)
 

@@ -99,9 +99,9 @@ def escape(text: object) -> str:
     return html.escape(str(text), quote=True)
 
 
-_PLAIN = str.maketrans({"<": "‹", ">": "›", '"': "”", "`": "'", "{": "(", "}": ")", "\\": "/"})
+_PLAIN = str.maketrans({"<": "‹", ">": "›", '"': "”", "`": "'", "{": "(", "}": ")", "[": "(", "]": ")", "\\": "/"})
 
 
 def plain(text: str) -> str:
-    """Text for titles, descriptions and tags, which templates print without escaping: no character of markup is left."""
+    """Text for titles, descriptions and tags, which templates print without escaping: no markup is left."""
     return " ".join(text.replace("$", "").translate(_PLAIN).split())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import pages, pattern, svg
-from .book import Book
+from .book import CONTRIBUTE, Book
 
 
 def render(book: Book) -> dict[str, bytes]:
     """Every file of the site's sources by its path: Markdown, figures, styles, data."""
-    texts = {path: pages.hand_written(book, text) for path, text in book.pages.items()}
+    texts = {path: text if path == CONTRIBUTE else pages.hand_written(book, text) for path, text in book.pages.items()}
     texts["patterns/index.md"] = pages.gallery(book)
     texts["graph.md"] = pages.graph(book)
     texts["api/catalog.json"] = pages.catalog_json(book)
@@ -38,7 +38,7 @@ def family_colors(families: list[str]) -> str:
 
 
 def write(files: dict[str, bytes], folder: Path) -> list[str]:
-    """Make the folder hold these files and nothing else; returns the paths that changed. What is the same is not touched."""
+    """Make the folder hold these files and nothing else, touching only what differs; returns the paths that changed."""
     changed = []
     for path, data in sorted(files.items()):
         target = folder / path

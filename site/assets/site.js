@@ -128,7 +128,9 @@
     apply();
   }
 
-  function theme() {  // names that the theme forgets
+  function theme() {  // what the theme does not know or forgets
+    const tab = one(".head") && all(".md-tabs__link").find((link) => link.pathname.endsWith("/patterns/index.html"));
+    if (tab) tab.parentElement.classList.add("md-tabs__item--active");
     const search = one(".md-search[role=dialog]");
     if (search && !search.hasAttribute("aria-label")) search.setAttribute("aria-label", "Search");
   }

@@ -1,0 +1,89 @@
+"""The built site: no warning, no broken link, no formula that KaTeX refuses, nothing hostile come alive."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from catalog.site import assets, build, links
+from tests.site.sample import harmless
+
+
+def test_the_strict_build_says_nothing_bad(site):
+    assert site.log.endswith("exit code 0"), site.log
+    assert "WARNING" not in site.log
+    assert "ERROR" not in site.log
+
+
+def test_what_machines_read_lies_beside_the_pages(site):
+    catalog = json.loads((site.folder / "api/catalog.json").read_text(encoding="utf-8"))
+    for p in catalog["patterns"]:
+        assert (site.folder / p["page"]).is_file()
+        assert (site.folder / p["text"]).read_text(encoding="utf-8").startswith(f"# {p['name']}\n")
+    index = (site.folder / "llms.txt").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", index):
+        assert (site.folder / target).is_file()
+
+
+def test_the_search_finds_aliases_but_no_drawings(site):
+    index = json.loads((site.folder / "search/search_index.json").read_text(encoding="utf-8"))
+    pages = [d for d in index["docs"] if d["location"] == f"patterns/{site.ordinary}.html"]
+    assert pages
+    assert pages[0]["tags"]
+    text = " ".join(d["text"] for d in index["docs"] if d["location"].startswith("patterns/"))
+    assert "register_buffer" not in text
+    assert "nn.Module" not in text
+
+
+def test_the_hostile_page_runs_nothing(site):
+    html = (site.folder / "patterns" / f"{site.hostile}.html").read_text(encoding="utf-8")
+    harmless(html, ours=frozenset({"script", "style", "body", "img"}))
+    assert re.findall(r"<img[^>]*>", html) == re.findall(r'<img [^>]*src="\.\./assets/mark\.svg"[^>]*>', html)
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", html, re.S)
+    assert not [s for s in scripts if "pwned" in s]
+    assert "window.pwned=1" in html  # it is there, as text
+
+
+def test_broken_links_are_found(tmp_path: Path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.html").write_text(
+        '<a href="sub/b.html#here"></a><a href="sub/b.html#gone"></a><a href="c.html"></a><img src="x.png">'
+        '<svg><a xlink:href="sub/d.html"></a></svg><a href="javascript:x"></a><a href="../out.html"></a>'
+        '<a href="https://example.org"></a><a href="#family=x"></a>',
+        encoding="utf-8",
+    )
+    (tmp_path / "sub/b.html").write_text('<p id="here"><a href="../a.html"></a>', encoding="utf-8")
+    (tmp_path / "s.css").write_text("@font-face{src:url(f.woff2)} a{background:url('data:x')}", encoding="utf-8")
+    assert links.check(tmp_path) == [
+        "a.html: sub/b.html#gone: the page has no id 'gone'",
+        "a.html: c.html: there is no such file",
+        "a.html: x.png: there is no such file",
+        "a.html: sub/d.html: there is no such file",
+        "a.html: javascript:x: scheme 'javascript'",
+        "a.html: ../out.html: leads out of the site",
+        "s.css: f.woff2: there is no such file",
+    ]
+
+
+def test_formulas_that_katex_refuses_are_found(tmp_path: Path):
+    good, bad = r'<span class="arithmatex">\(x &lt; \tfrac12\)</span>', r'<div class="arithmatex">\[\frac{1\]</div>'
+    (tmp_path / "a.html").write_text(good, encoding="utf-8")
+    assert build.formulas(tmp_path) == []
+    (tmp_path / "b.html").write_text(bad, encoding="utf-8")
+    assert len(build.formulas(tmp_path)) == 1
+    assert "b.html" in build.formulas(tmp_path)[0]
+
+
+def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(assets.MissingAssets, match=r"python -m catalog\.site\.assets"):
+        assets.staged(tmp_path)
+    assert build.build(tmp_path / "out", builder="hugo") == 2
+    assert "mkdocs and zensical" in capsys.readouterr().err
+
+
+def test_the_lock_file_names_no_host():
+    text = (assets.ROOT / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in text

@@ -1,0 +1,215 @@
+"""The writer: the same bytes every time, hostile words as text, and nothing on a page that no run produced."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from catalog import loader
+from catalog.catalogue import Catalog
+from catalog.evidence import Record
+from catalog.site import annotate, pattern, svg, text, writer
+from catalog.site.book import ROOT, Book, contributing, read, site_folder
+from tests.site.sample import HOSTILE, HOSTILE_FIGURE, entry, harmless, record
+
+PRINT_DIGEST = """
+import hashlib
+from catalog import loader
+from catalog.site.book import read, site_folder
+from catalog.site.writer import render, twins
+book = read(loader.load(), site_folder(), {})
+files = render(book) | {"twin/" + k: v for k, v in twins(book).items()}
+print(hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest())
+"""
+
+
+def book(measured: Record | None = None, prose: str = "Plain words with $x^2$.") -> Book:
+    other = entry(prose, id="other", name="Other", aliases=[], relations=[])
+    catalog = Catalog([entry(prose, aliases=["Simple"]), other], "Test", {"energy": "Energy"})
+    return Book(catalog, evidence={"sample": {"c": measured} if measured else {}})
+
+
+def test_the_hash_seed_changes_no_byte():
+    digests = set()
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", PRINT_DIGEST]
+        done = subprocess.run(command, env=environment, cwd=ROOT, text=True, capture_output=True, check=True)
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+def test_only_what_changed_is_written_and_stale_files_go(tmp_path: Path):
+    files = {"a/b.md": b"one", "c.md": b"two"}
+    assert writer.write(files, tmp_path) == ["a/b.md", "c.md"]
+    before = (tmp_path / "c.md").stat().st_mtime_ns
+    assert writer.write(files | {"a/b.md": b"three"}, tmp_path) == ["a/b.md"]
+    assert (tmp_path / "c.md").stat().st_mtime_ns == before
+    assert writer.write({"c.md": b"two"}, tmp_path) == ["a/b.md"]
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["c.md"]
+
+
+def test_the_real_catalogue_renders_a_page_for_each_pattern():
+    catalog = loader.load()
+    files = writer.render(read(catalog, site_folder(), {}))
+    assert {f"patterns/{e.id}.md" for e in catalog} <= set(files)
+    home = files["index.md"].decode()
+    assert f"<b>{len(catalog)}</b> patterns" in home
+    assert "{{" not in home
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(0.25, "holds"), (0.5, "holds"), (0.75, "does not hold"), (None, "not measured yet")]
+)
+def test_the_state_of_a_claim_is_computed_from_its_number(value: float | None, state: str):
+    b = book() if value is None else book(Record.model_validate(record(value)))
+    page = pattern.page(b, b.entries["sample"])
+    card = page[page.index('id="claim-c"') : page.index('id="claim-unmeasured"')]
+    assert f'<p class="state">{state}</p>' in card
+    assert "not measured yet" in page[page.index('id="claim-unmeasured"') :]
+
+
+def test_the_verdict_counts_claims():
+    b = book(Record.model_validate(record(0.25)))
+    assert "1 of 2 claims hold" in pattern.page(b, b.entries["sample"])
+
+
+@pytest.mark.parametrize("make", [text.block, text.inline, text.line])
+def test_hostile_words_become_text(make):
+    html = make(HOSTILE)
+    harmless(html)
+    assert "&lt;script&gt;" in html
+
+
+def test_a_hostile_entry_opens_no_element_of_its_own():
+    """Every page of the hostile entry has the elements of an ordinary one, and no blank line ends its HTML."""
+    hostile = book(Record.model_validate(record(0.75)), prose=HOSTILE)
+    body = pattern.page(hostile, hostile.entries["sample"]).split("---\n\n", 1)[1]
+    for chunk in re.split(r"(?m)^## .*$", body):
+        harmless(chunk)
+    front = pattern.page(hostile, hostile.entries["sample"]).split("---\n")[1].replace("{boost: 2}", "")
+    assert not set("<>`{}\\") & set(front)
+
+
+def test_no_blank_line_inside_a_block():
+    html = text.block("one\n\n```\na\n\n\nb\n```\n\ntwo")
+    assert "\n\n" not in html
+    assert html.count("&#10;") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        ("costs $5 and $6", "costs $5 and $6"),
+        ("$a_1$ and $b_1$", '<span class="arithmatex">\\(a_1\\)</span> and <span class="arithmatex">\\(b_1\\)</span>'),
+        ("`$a$`", "<code>$a$</code>"),
+        (r"\$a\$", "$a$"),
+        ("$x < y$", '<span class="arithmatex">\\(x &lt; y\\)</span>'),
+    ],
+)
+def test_dollars(source: str, html: str):
+    assert text.inline(source) == html
+
+
+def test_display_mathematics_may_look_like_markdown():
+    html = text.block("before\n\n$$\na\n- b\n= c\n$$\n\nafter")
+    assert '<div class="arithmatex">\\[a - b = c\\]</div>' in html
+    assert "<li>" not in html
+
+
+def test_links_of_contributing_into_the_repository_become_text():
+    assert contributing("see [the schema](catalog/schema.py) and [out](https://example.org)").endswith(
+        "see the schema and [out](https://example.org)"
+    )
+
+
+# ---- drawings ----
+
+
+def test_figures_lose_scripts_and_references_to_the_outside():
+    for clean in (svg.figure_inline(HOSTILE_FIGURE, "p", "a <b>"), svg.figure_file(HOSTILE_FIGURE)):
+        assert "pwned" not in clean
+        assert "example.org" not in clean
+    assert 'id="p-r"' in svg.figure_inline(HOSTILE_FIGURE, "p", "")
+    assert '"#p-r"' in svg.figure_inline(HOSTILE_FIGURE, "p", "")
+
+
+@pytest.mark.parametrize(
+    "bad", ["<svg", "<html/>", '<!DOCTYPE svg [<!ENTITY a "b">]><svg xmlns="http://www.w3.org/2000/svg"/>']
+)
+def test_broken_figures_are_refused(bad: str):
+    with pytest.raises(svg.UnsafeFigure):
+        svg.figure_inline(bad, "p", "")
+
+
+def test_a_structure_draws_every_flow():
+    components = entry().structure
+    drawing = svg.structure(components, "Sample")
+    # x into the first, a down to the second and past it to the third, b down, c back up to the second
+    assert drawing.count('class="box"') == 3
+    assert drawing.count('class="tip"') == 5
+    assert drawing.count('class="port"') == 1
+
+
+@pytest.mark.parametrize(
+    ("bars", "baseline", "interval"),
+    [
+        ({"at_most": 2.0}, None, (float("-inf"), 2.0)),
+        ({"at_least": 0.0}, None, (0.0, float("inf"))),
+        ({"between": [1.0, 3.0]}, None, (1.0, 3.0)),
+        ({"near": {"value": 1.0, "tolerance": 0.25}}, None, (0.75, 1.25)),
+        ({"of_baseline_at_most": 0.5}, 4.0, (float("-inf"), 2.0)),
+        ({"above_baseline_by": 1.0, "at_most": 9.0}, 4.0, (5.0, 9.0)),
+        ({"below_baseline_by": 0.0}, 4.0, (float("-inf"), 4.0)),
+        ({"baseline_at_least": 1.0}, 4.0, (float("-inf"), float("inf"))),
+    ],
+)
+def test_the_band_is_where_the_bars_are_met(bars, baseline, interval):
+    from catalog.schema import Measure
+
+    measure = Measure.model_validate({"what": "w", "unit": "1", "baseline": "b", **bars})
+    assert svg.region(measure, baseline) == interval
+
+
+@pytest.mark.parametrize(
+    ("x", "shown"), [(0.0, "0"), (-1.5, "−1.5"), (1e-6, "10⁻⁶"), (2.5e-7, "2.5 × 10⁻⁷"), (123456.0, "1.235 × 10⁵")]
+)
+def test_numbers(x: float, shown: str):
+    assert svg.number(x) == shown
+
+
+# ---- annotated source ----
+
+
+def test_every_line_of_code_is_shown_once():
+    source = (ROOT / "reference_impl/energy/hopfield_network.py").read_text(encoding="utf-8")
+    shown = [n for row in annotate.rows(source) for n in row.code]
+    assert shown == sorted(set(shown))
+    lines = source.splitlines()
+    left_out = "\n".join(line for n, line in enumerate(lines, 1) if n not in shown)
+    prose = "\n".join(p for row in annotate.rows(source) for p in row.prose)
+    for word in re.findall(r"\w{4,}", left_out):
+        assert word in prose
+
+
+def test_comments_become_prose():
+    rows = annotate.rows(
+        'x = 1\n\n\ndef f(a):\n    """Says."""\n    b = a\n    # why\n    # so\n    return b  # near\n'
+    )
+    assert [(r.prose, r.code) for r in rows] == [([], [1]), (["Says."], [4, 6]), (["why\nso"], [9])]
+
+
+def test_an_identifier_is_found_where_it_is_defined():
+    source = "import torch\nW = 0\nclass A:\n    rate: float = 1\n    def f(self, x):\n        self.k = x + W\n"
+    assert [annotate.line_of(source, n) for n in ("W", "rate", "f", "self.k", "x", "nothing")] == [2, 4, 5, 6, 5, None]
+
+
+def test_changes_are_counted():
+    html, plus, minus = annotate.changes("a = 1\nb = 2\n", "a = 1\nb = 3\nc = 4\n")
+    assert (plus, minus) == (2, 1)
+    assert html.count("plus") == 2
