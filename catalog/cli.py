@@ -459,7 +459,7 @@ def build(ctx: click.Context, builder: str, out: Path | None) -> None:
 
 
 @cli.command(epilog=example("genai-patterns serve --port 8001"))
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
     """Build the site and serve it on this machine."""

@@ -228,10 +228,12 @@ def explain(model: type[BaseModel], error: Any, document: Document) -> Problem:
         return problem(f"{where} is missing", f"add `{name}: ...`" + (f" ({description})" if description else ""))
     if kind == "extra_forbidden":
         known = [f.alias or n for n, f in owner.model_fields.items()]
+        if found is None and " " in name:
+            return problem(f"{where}: unknown field {name!r}", "put quotes round text in { } that holds a comma")
         return problem(f"{where}: unknown field {name!r}", did_you_mean(name, known, f"allowed are {', '.join(known)}"))
     if kind == "literal_error":
         allowed = [c.strip("' ") for c in re.split(r",| or (?=')", context["expected"])]
-        fix = did_you_mean(str(found), allowed, "take one of these")
+        fix = did_you_mean(found, allowed, "take one of these") if isinstance(found, str) else "take one of these"
         return problem(f"{where}: found {kind_of(found)}; allowed are {', '.join(allowed)}", fix)
     if kind in WANTED:
         written = document.raw.get(path)

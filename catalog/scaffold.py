@@ -61,7 +61,7 @@ def _fields(
             continue
         inner = _resolve(field, defs)
         allowed = inner.get("enum") or inner.get("items", {}).get("enum")
-        note = field.get("description", "") + (f" One of {', '.join(allowed)}." if allowed else "")
+        note = " ".join([field.get("description", ""), f"One of {', '.join(allowed)}." if allowed else ""]).strip()
         yield from (f"{indent}# {line}" for line in textwrap.wrap(note, 110 - len(indent)))
         if value := given.get(path + name):
             yield f"{indent}{name}: {json.dumps(value, ensure_ascii=False) if ': ' in value or '#' in value else value}"
@@ -71,7 +71,8 @@ def _fields(
         elif inner.get("type") == "object":
             yield f"{indent}{name}:"
             yield f"{indent}  what_is_measured:"
-            yield from _fields(_resolve(next(iter(inner["patternProperties"].values())), defs), defs, {}, "", indent + "    ")
+            value_of = _resolve(next(iter(inner["patternProperties"].values())), defs)
+            yield from _fields(value_of, defs, {}, "", indent + "    ")
         elif inner.get("type") == "array" and inner.get("minItems"):
             item = _resolve(inner["items"], defs)
             yield f"{indent}{name}:"
