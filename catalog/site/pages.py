@@ -28,7 +28,7 @@ def hand_written(book: Book, text: str) -> str:
         "relations_proven": str(sum(x.proven is not None for x in book.stated)),
         "showcase": showcase(book),
         **example(book),
-        "first": next(iter(book.entries), "ID"),
+        "hub": max(book.entries, key=lambda id: len(book.catalog.edges(id)), default="ID"),
     }
 
     def value(found: re.Match[str]) -> str:

@@ -86,14 +86,14 @@ def head(book: Book, e: Entry) -> str:
     family = book.families[e.family]
     also = f'<p class="also">Also called {", ".join(escape(a) for a in e.aliases)}</p>' if e.aliases else ""
     hero = next(((f, c) for f, c in book.pictures(e.id) if Path(f.file).stem == "hero"), None)
-    picture = figure(book, e, *hero) if hero else div("figure-none", math(e.objective, True))
+    picture = figure(book, e, *hero) if hero else ""
     return (
         f'<div class="head f-{e.family}">'
         f'<p class="crumbs"><a href="index.html">Patterns</a> <span aria-hidden="true">/</span>'
         f' <a href="index.html#family={e.family}">{escape(family)}</a></p>'
         f'<h1 id="{e.id}">{escape(e.name)}</h1><p class="lede">{inline(e.summary)}</p>{also}</div>\n\n'
-        f'<div class="overview"><div class="overview-main">{picture}</div>'
-        f'<div class="overview-side">{div("intent", block(e.intent))}{verdict(book, e)}{facts(e)}</div></div>'
+        f'<div class="overview"><div>{picture}{div("intent", block(e.intent))}</div>'
+        f"<div>{verdict(book, e)}{facts(e)}</div></div>"
     )
 
 
@@ -253,10 +253,10 @@ def claim_card(book: Book, e: Entry, c: Claim, page: str = "") -> str:
 def measure(m: Measure, record: Record | None, name: str) -> str:
     """One number: what it is, its bar, what came out, and a small drawing of the three."""
     unit = "" if m.unit == "1" else f' <span class="unit">{escape(m.unit)}</span>'
-    bar = f"<span>bar {escape(bars(m))}{unit}</span>"
+    bar = f"<span>bar {escape(bars(m))}</span>"
     got = record.measures.get(name) if record else None
     if got is None:
-        return f'<div class="m"><div><p class="what">{inline(m.what)}</p></div><p class="under">{bar}</p></div>'
+        return f'<div class="m"><div><p class="what">{inline(m.what)}</p></div><p class="under">{bar}{unit}</p></div>'
     value = f'<span class="number">{svg.number(got.value)}</span>{unit}'
     if got.seeds:
         low, high = svg.number(min(got.seeds)), svg.number(max(got.seeds))

@@ -59,14 +59,15 @@ def arrowhead(x: float, y: float, dx: float, dy: float) -> str:
 
 # ---- structure ----
 
-LEFT, RIGHT, WIDTH = 72, 388, 460
+WIDTH, LANE = 460, 21
 
 
 @dataclass
 class _Box:
+    """A component on the page, and how many lines have met its sides."""
+
     top: float
     height: float
-    role: list[str]
     out: int = 0
     into: int = 0
 
@@ -76,8 +77,18 @@ class _Box:
         return self.top + 11 + 9 * (self.out - 1)
 
     def enter(self) -> float:
+        """The height at which the next line comes in."""
         self.into += 1
         return self.top + self.height - 11 - 9 * (self.into - 1)
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """A signal that passes other boxes on its way, down on the right or up on the left."""
+
+    signal: str
+    source: int
+    targets: list[int]
 
 
 def structure(components: Sequence[Component], name: str) -> str:
@@ -88,55 +99,39 @@ def structure(components: Sequence[Component], name: str) -> str:
     """
     takes = [{_key(s): s for s in c.takes} for c in components]
     gives = [{_key(s): s for s in c.gives} for c in components]
-    produced = {k for g in gives for k in g}
-    drops: list[list[tuple[str, bool]]] = []  # into each box from above: signal, whether from outside
-    for i, need in enumerate(takes):
-        above = gives[i - 1] if i else {}
-        drops.append(
-            [(s, False) for k, s in need.items() if k in above]
-            + [(s, True) for k, s in need.items() if k not in produced]
-        )
+    produced, consumed = {k for g in gives for k in g}, {k for t in takes for k in t}
+    down = _flows(takes, gives, lambda source, target: target > source + 1)
+    up = _flows(takes, gives, lambda source, target: target <= source)
+    loose = [[s for k, s in give.items() if k not in consumed] for give in gives]
+    left, right = 6 + LANE * len(up), WIDTH - 6 - LANE * len(down) - (76 if any(loose[:-1]) else 0)
+    columns = int((right - left - 28) / 6.3)
     out: list[str] = []
     boxes: list[_Box] = []
     y = 4.0
-    for i, (c, drop) in enumerate(zip(components, drops, strict=True)):
-        gap = 46 if drop else (22 if i else 0)
-        step = (RIGHT - LEFT) / max(1, len(drop))
-        for n, (signal, outside) in enumerate(drop):
-            x = LEFT + step * (n + 0.5) - (0 if len(drop) == 1 else step * 0.3)
-            start = y + (8 if outside else 0)
-            if outside:
-                out.append(f'<circle class="port" cx="{x:g}" cy="{start:g}" r="3.5"/>')
-                start += 3.5
-            out.append(f'<path class="flow" d="M{x:g} {start:g}V{y + gap - 5:g}"/>' + arrowhead(x, y + gap, 0, 1))
-            rows = wrap(signal, int((step * 0.75 - 8) / 6.2), 2)
-            out.append(label(signal, x + 9, y + (26 if len(rows) == 1 else 19), int((step * 0.75 - 8) / 6.2)))
+    for i, c in enumerate(components):
+        above = gives[i - 1] if i else {}
+        drops = [(s, False) for k, s in takes[i].items() if k in above]
+        drops += [(s, True) for k, s in takes[i].items() if k not in produced]
+        gap = 46 if drops else 22 if i else 0
+        out += _drops(drops, left, right, y, gap)
         y += gap
-        role = wrap(c.role, 46)
-        boxes.append(_Box(y, 32 + 17 * len(role), role))
+        boxes.append(_Box(y, 32 + 16.5 * len(wrap(c.role, columns))))
         y += boxes[-1].height
-    out += _lanes(boxes, takes, gives)
+    out += _lanes(down, boxes, right, 1) + _lanes(up, boxes, left, -1)
     for c, box in zip(components, boxes, strict=True):
         out.append(
-            f'<rect class="box" x="{LEFT}" y="{box.top:g}" width="{RIGHT - LEFT}" height="{box.height:g}" rx="6"/>'
+            f'<rect class="box" x="{left:g}" y="{box.top:g}" width="{right - left:g}" height="{box.height:g}" rx="6"/>'
         )
-        out.append(label(c.name, LEFT + 14, box.top + 22, 38, 1, "name"))
-        out.append(label(c.role, LEFT + 14, box.top + 41, 46, 9, "role"))
-    consumed = {k for t in takes for k in t}
-    for i, (box, give) in enumerate(zip(boxes, gives, strict=True)):
-        loose = [s for k, s in give.items() if k not in consumed]
-        if i + 1 == len(boxes) and loose:
-            step = (RIGHT - LEFT) / len(loose)
-            for n, signal in enumerate(loose):
-                x = LEFT + step * (n + 0.5) - (0 if len(loose) == 1 else step * 0.3)
-                out.append(f'<path class="flow" d="M{x:g} {y:g}v25"/>' + arrowhead(x, y + 32, 0, 1))
-                out.append(label(signal, x + 9, y + 18, int((step * 0.75 - 8) / 6.2)))
-            y += 36
-        elif loose:
-            for signal in loose:
-                at = box.leave()
-                out.append(f'<path class="flow" d="M{RIGHT} {at:g}h14"/>' + arrowhead(RIGHT + 21, at, 1, 0))
-                out.append(label(signal, RIGHT + 25, at + 4, 9, 2))
+        out.append(label(c.name, left + 14, box.top + 21, int(columns * 0.85), 1, "name"))
+        out.append(label(c.role, left + 14, box.top + 40, columns, 9, "role"))
+    for signals, box in zip(loose[:-1], boxes, strict=False):
+        for signal in signals:
+            at, start = box.leave(), WIDTH - 6 - 76
+            out.append(f'<path class="flow" d="M{right:g} {at:g}H{start + 9:g}"/>{arrowhead(start + 16, at, 1, 0)}')
+            out.append(label(signal, start + 20, at + 4, 9, 2))
+    if loose and loose[-1]:
+        out += _drops([(s, False) for s in loose[-1]], left, right, y, 32)
+        y += 36
     flows = "; ".join(
         f"{c.name}: takes {', '.join(c.takes) or 'nothing'}, gives {', '.join(c.gives) or 'nothing'}"
         for c in components
@@ -148,29 +143,45 @@ def _key(signal: str) -> str:
     return " ".join(signal.split()).casefold()
 
 
-def _lanes(boxes: list[_Box], takes: list[dict[str, str]], gives: list[dict[str, str]]) -> list[str]:
-    """Lines that pass other boxes: one vertical lane for each signal, down on the right or up on the left."""
-    down: list[tuple[int, list[int], str]] = []
-    up: list[tuple[int, list[int], str]] = []
+def _flows(takes: list[dict[str, str]], gives: list[dict[str, str]], passes: Callable[[int, int], bool]) -> list[_Flow]:
+    """The signals whose way from source to target `passes` other boxes."""
+    found = []
     for i, give in enumerate(gives):
         for key, signal in give.items():
-            if later := [j for j in range(i + 2, len(takes)) if key in takes[j]]:
-                down.append((i, later, signal))
-            if earlier := [j for j in range(i + 1) if key in takes[j]]:
-                up.append((i, earlier, signal))
+            if targets := [j for j in range(len(takes)) if key in takes[j] and passes(i, j)]:
+                found.append(_Flow(signal, i, targets))
+    return found
+
+
+def _drops(signals: list[tuple[str, bool]], left: float, right: float, y: float, gap: float) -> list[str]:
+    """Arrows side by side that come down to y + gap, each beside its name; from outside they begin with a dot."""
     out = []
-    for lanes, side, sign in ((down, RIGHT, 1), (up, LEFT, -1)):
-        for n, (source, targets, signal) in enumerate(lanes):
-            x = side + sign * (14 + 11 * n)
-            start, ends = boxes[source].leave(), [boxes[j].enter() for j in targets]
-            far = ends[-1] if sign > 0 else ends[0]
-            out.append(f'<path class="flow" d="M{side} {start:g}H{x:g}V{far:g}"/>')
-            out += [f'<path class="flow" d="M{x:g} {end:g}H{side + sign * 5:g}"/>' for end in ends]
-            out += [arrowhead(side, end, -sign, 0) for end in ends]
-            middle = (boxes[source].top + boxes[source].height + 14) if sign > 0 else boxes[source].top - 18
-            out.append(
-                label(signal, x + sign * 5, middle + 14 * n * sign, 9, 2, "label", "start" if sign > 0 else "end")
-            )
+    step = (right - left) / max(1, len(signals))
+    width = int((step * 0.75 - 8) / 6.2)
+    for n, (signal, outside) in enumerate(signals):
+        x = left + step * (n + 0.5) - (0 if len(signals) == 1 else step * 0.3)
+        start = y + (11.5 if outside else 0)
+        if outside:
+            out.append(f'<circle class="port" cx="{x:g}" cy="{start - 3.5:g}" r="3.5"/>')
+        out.append(f'<path class="flow" d="M{x:g} {start:g}V{y + gap - 5:g}"/>' + arrowhead(x, y + gap, 0, 1))
+        first = y + gap / 2 + (4 if len(wrap(signal, width, 2)) == 1 else -3)
+        out.append(label(signal, x + 9, first, width))
+    return out
+
+
+def _lanes(flows: list[_Flow], boxes: list[_Box], side: float, sign: int) -> list[str]:
+    """One vertical line for each signal beside the boxes, its name along it."""
+    out = []
+    for n, flow in enumerate(flows):
+        x = side + sign * (9 + LANE * n)
+        start, ends = boxes[flow.source].leave(), [boxes[j].enter() for j in flow.targets]
+        far = max(ends) if sign > 0 else min(ends)
+        out.append(f'<path class="flow" d="M{side:g} {start:g}H{x:g}V{far:g}"/>')
+        out += [f'<path class="flow" d="M{x:g} {end:g}H{side + sign * 5:g}"/>' for end in ends]
+        out += [arrowhead(side, end, -sign, 0) for end in ends]
+        text = wrap(flow.signal, max(8, int(abs(far - start) / 6)), 1)[0]
+        place = f"translate({x + sign * 6:g} {(start + far) / 2:g}) rotate({90 * sign})"
+        out.append(f'<text class="lane" text-anchor="middle" transform="{place}">{escape(text)}</text>')
     return out
 
 
@@ -232,7 +243,8 @@ def measure_plot(measure: Measure, got: Measured, title: str) -> str:
         anchor = "start" if at(e) < 40 else "end" if at(e) > 280 else "middle"
         out.append(f'<text class="tick" x="{at(e):.1f}" y="{y + 23:g}" text-anchor="{anchor}">{number(e)}</text>')
     if log:
-        out.append(f'<text class="tick" x="{x1:g}" y="8" text-anchor="end">log scale</text>')
+        free, anchor = (x0, "start") if any(at(e) > 240 for e in edges) else (x1, "end")
+        out.append(f'<text class="tick" x="{free:g}" y="8" text-anchor="{anchor}">log scale</text>')
     return svg("measure", 320, 42, out, title)
 
 
@@ -495,7 +507,8 @@ def figure_inline(text: str, prefix: str, alt: str) -> str:
             if key != "id":
                 value = re.sub(r"^#([\w.\-]+)$", rf"#{prefix}-\1", value)
                 element.set(key, re.sub(r"url\(#([\w.\-]+)\)", rf"url(#{prefix}-\1)", value))
-        if style := element.get("style"):
+        if style := element.get("style"):  # the site's type is narrower than the one the figure was laid out for
+            style = re.sub(r"font-size: ([\d.]+)px", lambda size: f"font-size: {1.18 * float(size[1]):.3g}px", style)
             element.set("style", re.sub(r"\s*font-family:[^;]*;?", "", style).strip())
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown import Markdown
 
 from catalog.site import assets, build, links
 from tests.site.sample import harmless
@@ -87,3 +88,16 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_lock_file_names_no_host():
     text = (assets.ROOT / "package-lock.json").read_text(encoding="utf-8")
     assert '"resolved"' not in text
+
+
+def test_docstrings_are_read_as_people_write_them():
+    source = (
+        "Says.\n\nids: which ones, and\n    why.\nn: how many\n\n"
+        ">>> f(1)  # doctest: +SKIP\n{'a': 1}\n\nNote: not an argument.\n"
+    )
+    html = Markdown(extensions=["catalog.site.docstrings", "pymdownx.superfences"]).convert(source)
+    assert html.count("<li>") == 2
+    assert "<code>ids</code>: which ones" in html
+    assert "doctest" not in html
+    assert "<blockquote>" not in html
+    assert "<p>Note: not an argument.</p>" in html
