@@ -109,6 +109,11 @@ class Folder:
             self.text(f"{e['family']}/{e['id']}.yaml", dump(e))
         return self
 
+    def put(self, name: str, entry: dict[str, Any]) -> Path:
+        """Write one entry under another name than its own; returns where."""
+        self.text(name, dump(entry))
+        return self.root / name
+
     def text(self, name: str, text: str | bytes) -> Folder:
         """Write a file as it is given."""
         path = self.root / name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import json
 import os
 import re
-import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 import catalog
 from catalog import strict_yaml
 from catalog.errors import CatalogError, Problem
+from catalog.loader import read
 
 Entry = dict[str, Any]
 LINE = re.compile(r"^(?P<file>\S+):(?P<line>\d+):(?P<column>\d+): (?P<what>.+?); (?P<fix>.+)$", re.S)
@@ -89,54 +92,105 @@ FIELDS: dict[str, tuple[Callable[[Entry], None], str]] = {
     "no claims": (put("claims", value=[]), r"claims has 0 items; at least 1"),
     "too long": (put("summary", value="x" * 161), r"summary has 161 characters; at most 160; shorten it"),
     "two lines where one is allowed": (put("summary", value="a\nb"), r"summary: .*write it on one line"),
-    "difficulty out of range": (put("difficulty", value=6), r"difficulty: found the number 6; .*less than or equal to 5"),
+    "difficulty out of range": (
+        put("difficulty", value=6),
+        r"difficulty: found the number 6; .*less than or equal to 5",
+    ),
     "year out of range": (put("year", value=1492), r"year: found the number 1492; .*greater than or equal to 1900"),
-    "infinite bar": (put("claims", 0, "measures", "gap", "at_most", value="1e999"), r"expected a number; write a finite"),
+    "infinite bar": (
+        put("claims", 0, "measures", "gap", "at_most", value="1e999"),
+        r"expected a number; write a finite",
+    ),
     "budget of nothing": (put("claims", 0, "budget_s", value=0), r"budget_s: found the number 0; .*greater than 0"),
     "unknown choice": (put("status", value="establishd"), r"status: .*allowed are .*did you mean 'established'\?"),
     "unknown choice without a like": (put("kind", value="zzz"), r"kind: .*allowed are architecture.*take one of these"),
     "choice in a list": (put("facets", "data", value=["vektor"]), r"facets\.data\[0\]: .*did you mean 'vector'\?"),
-    "id not in snake case": (put("claims", 0, "id", value="Exact-Claim"), r"claims\[0\]\.id: .*did you mean 'exact_claim'"),
-    "measure's name": (put("claims", 0, "measures", value={"My Gap": {"what": "a", "unit": "1", "at_most": 1}}), r"'my_gap'"),
+    "id not in snake case": (
+        put("claims", 0, "id", value="Exact-Claim"),
+        r"claims\[0\]\.id: .*did you mean 'exact_claim'",
+    ),
+    "measure's name": (
+        put("claims", 0, "measures", value={"My Gap": {"what": "a", "unit": "1", "at_most": 1}}),
+        r"'my_gap'",
+    ),
     "arXiv address": (put("sources", 0, "arxiv", value="arXiv:1312.6114"), r"arxiv: .*such as 1312\.6114"),
     "DOI address": (put("sources", 0, "doi", value="https://doi.org/10.1/x"), r"doi: .*such as 10\."),
     "script address": (put("sources", 0, "url", value="javascript:alert(1)"), r"url: .*begins with https://"),
     "reference without class": (put("implementation", "reference", value="a.b"), r"reference: .*write module:Class"),
-    "interval of three": (put("claims", 0, "measures", "gap", "between", value=[1, 2, 3]), r"between has 3 items; at most 2"),
+    "interval of three": (
+        put("claims", 0, "measures", "gap", "between", value=[1, 2, 3]),
+        r"between has 3 items; at most 2",
+    ),
     "no bar": (drop("claims", 0, "measures", "gap", "at_most"), r"measures\.gap: no bar; give one of at_most"),
-    "bar without baseline": (put("claims", 0, "measures", "gap", "of_baseline_at_most", value=1), r"no `baseline`; say"),
+    "bar without baseline": (
+        put("claims", 0, "measures", "gap", "of_baseline_at_most", value=1),
+        r"no `baseline`; say",
+    ),
     "source nowhere": (drop("sources", 0, "arxiv"), r"sources\[0\]: a reader cannot find this source; give arxiv"),
-    "claim twice": (lambda e: e["claims"].append(e["claims"][0]), r"claims\[3\]\.id: the claim 'exact_claim' is given twice"),
+    "claim twice": (
+        lambda e: e["claims"].append(e["claims"][0]),
+        r"claims\[3\]\.id: the claim 'exact_claim' is given twice",
+    ),
     "alias twice": (put("aliases", value=["VAE", "vae"]), r"aliases\[1\]: the alias 'vae' is given twice"),
-    "unknown source": (put("claims", 1, "source", "key", value="x2"), r"claims\[1\]\.source\.key: no source 'x2'.*known: first"),
-    "unknown claim shows failure": (put("failure_modes", 0, "claim", value="no"), r"failure_modes\[0\]\.claim: no claim 'no'"),
+    "unknown source": (
+        put("claims", 1, "source", "key", value="x2"),
+        r"claims\[1\]\.source\.key: no source 'x2'.*known: first",
+    ),
+    "unknown claim shows failure": (
+        put("failure_modes", 0, "claim", value="no"),
+        r"failure_modes\[0\]\.claim: no claim 'no'",
+    ),
     "unknown pattern remedies": (put("failure_modes", 0, "pattern", value="autoencodr"), r"mean 'autoencoder'\?"),
     "id unlike the file": (put("id", value="wae"), r"id: found 'wae' in the file vae\.yaml; write 'vae'"),
-    "unknown family": (put("family", value="latent_variabel"), r"family: unknown family .*did you mean 'latent_variable'"),
+    "unknown family": (
+        put("family", value="latent_variabel"),
+        r"family: unknown family .*did you mean 'latent_variable'",
+    ),
     "family unlike the folder": (put("family", value="flow"), r"family: found 'flow' in the folder .*move the file"),
-    "alias of another": (put("aliases", value=["Auto-Encoders"]), r"aliases\[0\]|'Auto-Encoders' is also a name of autoencoder"),
-    "dangling target": (tell("builds_on", "autoencodr"), r"target: no entry 'autoencodr'; did you mean 'autoencoder'\?"),
+    "alias of another": (put("aliases", value=["Auto-Encoders"]), r"'Auto-Encoders' is also a name of autoencoder"),
+    "dangling target": (
+        tell("builds_on", "autoencodr"),
+        r"target: no entry 'autoencodr'; did you mean 'autoencoder'\?",
+    ),
     "related to itself": (tell("specializes", "vae"), r"relations\[0\]: vae is related to itself"),
     "unknown relation": (tell("is_like"), r"relations\[0\]\.type: found the text 'is_like'; allowed are specializes"),
-    "relation without reason": (lambda e: (tell("serves")(e), e["relations"][0].pop("why")), r"relations\[0\]\.why is missing"),
+    "relation without reason": (
+        lambda e: (tell("serves")(e), e["relations"][0].pop("why")),
+        r"relations\[0\]\.why is missing",
+    ),
     "reduces without condition": (tell("reduces_to", claim="exact_claim"), r"'reduces_to' needs `when`; add it"),
     "reduces without claim": (tell("reduces_to", when="x"), r"'reduces_to' needs `claim`; add it"),
-    "equivalent without both": (tell("equivalent_to"), r"needs `when`.*\n.*needs `claim`"),
+    "equivalent without both": (tell("equivalent_to"), r"needs `claim`.*\n.*needs `when`"),
     "remedies nothing": (tell("remedies", claim="exact_claim"), r"'remedies' needs `fixes`"),
-    "remedies what is not there": (tell("remedies", fixes="colapse", claim="exact_claim"), r"did you mean 'collapse'\?"),
+    "remedies what is not there": (
+        tell("remedies", fixes="colapse", claim="exact_claim"),
+        r"did you mean 'collapse'\?",
+    ),
     "unknown proof": (tell("reduces_to", when="x", claim="nope"), r"relations\[0\]\.claim: no claim 'nope'"),
-    "reduces by an analytic claim": (tell("reduces_to", when="x", claim="analytic_claim"), r"of kind exact; .*'analytic'"),
+    "reduces by an analytic claim": (
+        tell("reduces_to", when="x", claim="analytic_claim"),
+        r"of kind exact; .*'analytic'",
+    ),
     "equivalent by a comparison": (
-        tell("equivalent_to", when="x", claim="comparative_claim"), r"of kind exact or analytic; .*'comparative'"),
+        tell("equivalent_to", when="x", claim="comparative_claim"),
+        r"of kind exact or analytic; .*'comparative'",
+    ),
     "remedies by a limit": (
-        lambda e: (claim("limit")(e), tell("remedies", fixes="collapse", claim="another")(e)), r"'another' is 'limit'"),
+        lambda e: (claim("limit")(e), tell("remedies", fixes="collapse", claim="another")(e)),
+        r"'another' is 'limit'",
+    ),
     "builds on what is younger": (
-        lambda e: (put("year", value=1999)(e), tell("builds_on")(e)), r"vae \(1999\) builds on autoencoder \(2006\)"),
-    "twice": (lambda e: (tell("serves")(e), tell("serves")(e)), r"relations\[1\]: serves .* is stated in vae already; keep"),
+        lambda e: (put("year", value=1999)(e), tell("builds_on")(e)),
+        r"vae \(1999\) builds on autoencoder \(2006\)",
+    ),
+    "twice": (
+        lambda e: (tell("serves")(e), tell("serves")(e)),
+        r"relations\[1\]: serves .* is stated in vae already; keep",
+    ),
     "from both sides": (tell("alternative_to"), r"alternative_to between .*; this type reads the same from both sides"),
     "a circle": (tell("specializes"), r"specializes goes round in a circle: autoencoder -> vae -> autoencoder"),
-}  # fmt: skip
-"""A change to the entry `vae`, and what must be said about it. `autoencoder` specializes and is an alternative to it."""
+}
+"""A change to the entry `vae`, and what must be said about it. `autoencoder` specializes it and is an alternative."""
 
 
 @pytest.fixture
@@ -152,18 +206,16 @@ def test_a_broken_entry_gets_a_line_with_its_place_and_a_remedy(
     change, said = FIELDS[case]
     vae = make("vae")
     change(vae)
-    from_vae = {**vae, "id": "vae", "family": "latent_variable"}
     folder.text("catalog.yaml", "name: Test\nfamilies:\n  latent_variable: Latent\n  flow: Flows\n").write(others)
-    folder.write(from_vae)
-    path = folder.root / "latent_variable" / "vae.yaml"
-    for name in ("id", "family"):
-        if name in vae:
-            path.write_text(re.sub(rf"(?m)^{name}: .*$", f"{name}: {vae[name]}", path.read_text()))
+    path = folder.put("latent_variable/vae.yaml", vae)
     found = problems_of(folder.root)
     assert re.search(said, "\n".join(map(str, found))), found
     text = path.read_text().splitlines()
     assert all(1 <= p.line <= len(text) for p in found if p.file == str(path))
 
+
+BOMB = "a: &a [1, 1]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghi"))
+"""Nine levels, each nine times the one before: a billion leaves for a reader that follows aliases."""
 
 FILES: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", r"is empty; write an entry"),
@@ -198,14 +250,20 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "key that is a list": ("? [a, b]\n: c\n", r"a key must be plain text"),
     "two documents": ("id: vae\n---\nid: gan\n", r":2:1: a second YAML document begins here"),
     "deep": ("id: " + "[" * 100 + "]" * 100 + "\n", r"is nested deeper than 32 levels"),
-    "bomb": ("a: &a [1, 1]\n" + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)), r"the alias \*a is not allowed"),
-    "number-like version": ("sources:\n- arxiv: 1710.10190\n", r'found the number 1710\.1019.*put quotes round it: "1710\.10190"'),
+    "bomb": (BOMB, r"the alias \*a is not allowed"),
+    "number-like version": (
+        "sources:\n- arxiv: 1710.10190\n",
+        r'found the number 1710\.1019.*put quotes round it: "1710\.10190"',
+    ),
     "date": ("year: 2013-12-20\n", r"year: found the text '2013-12-20', expected a whole number"),
     "yes": ("facets:\n  needs_pretrained: yes\n", r"found the text 'yes', expected true or false"),
     "no": ("name: no\nfacets:\n  needs_pretrained: no\n", r"found the text 'no', expected true or false"),
-    "comma in a flow mapping": ("structure:\n- {name: a, b c, role: x, in: [], out: []}\n", r"'b c'; put quotes round text in"),
+    "comma in a flow mapping": (
+        "structure:\n- {name: a, b c, role: x, in: [], out: []}\n",
+        r"'b c'; put quotes round text in",
+    ),
     "many mistakes": ("&a x:\n" * 200, r"has an anchor or a tag"),
-}  # fmt: skip
+}
 """The content of a file, and what must be said about it."""
 
 
@@ -339,7 +397,8 @@ def test_problems_point_at_the_line(folder: Any, small: Path) -> None:
         ("no", "no"), ("on", "on"), ("y", "y"), ("12:30", "12:30"), ("1_000", "1_000"), ("2024-01-01", "2024-01-01"),
         ("true", True), ("FALSE", False), ("~", None), ("Null", None), ("''", ""), ("'1'", "1"),
         ("1e-4", 1e-4), ("1.10", 1.1), ("-3", -3), ("+7", 7), ("0x1F", 31), ("0o17", 15), (".5", 0.5), ("1.", 1.0),
-        ("1e999", "1e999"), (".inf", ".inf"), (".nan", ".nan"), ("1.2.3", "1.2.3"), ("-", "-"), ("9" * 40, float("9" * 40)),
+        ("1e999", "1e999"), (".inf", ".inf"), (".nan", ".nan"), ("1.2.3", "1.2.3"), ("-", "-"),
+        ("9" * 40, float("9" * 40)),
     ],
 )  # fmt: skip
 def test_plain_scalars_follow_yaml_1_2(text: str, value: Any) -> None:
@@ -377,8 +436,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PIECES = st.sampled_from(
-    ["", "\t", "  ", "\n", ": ", "- ", "*x", "&x ", "!t ", "[", "{", "}", "'", '"', "|\n", ">-\n", "#", "\0", "\ufeff", "\r",
-     "---\n", "null", "yes", "1e999", "<<: ", "? ", "é", "🙂", "%", "@", "id: vae\n", "relations:\n", "0x", "-.5", ","]
+    ["", "\t", "  ", "\n", ": ", "- ", "*x", "&x ", "!t ", "[", "{", "}", "'", '"', "|\n", ">-\n", "#", "\0", "\ufeff",
+     "\r", "---\n", "null", "yes", "1e999", "<<: ", "? ", "é", "🙂", "%", "@", "id: vae\n", "relations:\n", "0x", "-.5", ","]
 )  # fmt: skip
 
 
@@ -398,11 +457,10 @@ def test_mutations_of_a_good_entry_raise_nothing_but_catalog_error(
         text = text[:at] + piece + text[at + length :]
     text = text if cut is None else text[: int(cut * len(text))]
     (scratch / "vae.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    try:
+    _, problems = read(scratch.parent)
+    assert all(LINE.match(str(p)) for p in problems)
+    with contextlib.suppress(CatalogError):
         catalog.load(scratch.parent)
-    except CatalogError as err:
-        assert err.problems
-        assert all(LINE.match(str(p)) for p in err.problems)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -425,8 +483,6 @@ JUNK = st.recursive(
 def test_any_value_in_any_place_raises_nothing_but_catalog_error(
     junk: Any, data: st.DataObject, scratch: Path, make: Any, related: Any
 ) -> None:
-    import json
-
     entry = make("vae", "flow", relations=[related("serves", "vae")])
     at: Any = entry
     while True:
@@ -439,7 +495,3 @@ def test_any_value_in_any_place_raises_nothing_but_catalog_error(
     with pytest.raises(CatalogError) as caught:  # it is related to itself in any case, or broken
         catalog.load(scratch.parent)
     assert all(LINE.match(str(p)) for p in caught.value.problems)
-
-
-def test_nothing_is_left_behind(scratch: Path) -> None:
-    shutil.rmtree(scratch)
