@@ -48,11 +48,11 @@ class LSTMConfig(Config):
     """C, the width of input, cell and output."""
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
-    steps: NonNegativeInt = 600
+    steps: NonNegativeInt = 800
     """Training steps."""
-    batch_size: PositiveInt = 32
+    batch_size: PositiveInt = 16
     """Windows in a training step."""
-    lr: PositiveFloat = 5e-3
+    lr: PositiveFloat = 4e-3
     """Peak learning rate."""
     cooldown: float = 0.8
     """Last fraction of the steps over which the learning rate falls linearly to zero."""
@@ -76,14 +76,19 @@ class LSTM(Reference):
         # start out remembering (Gers et al.)
         nn.init.ones_(self.core.bias_ih_l0[c : 2 * c])
 
-    def cell(self, x: Tensor, state: State) -> State:
-        """One step of the equations above: x (B, C) and the state before -> the state after."""
-        h, c = state
+    def gates(self, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
+        """i, f, g and o from the input x (B, C) and the output h (B, C) before: (B, C) each."""
         net = self.core
         z = F.linear(x, net.weight_ih_l0, net.bias_ih_l0) + F.linear(h, net.weight_hh_l0, net.bias_hh_l0)
         i, f, g, o = z.chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
+        return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+
+    def cell(self, x: Tensor, state: State) -> State:
+        """One step: the input x (B, C) and the state before -> the state after."""
+        h, c = state
+        i, f, g, o = self.gates(x, h)
+        c = f * c + i * g
+        return o * c.tanh(), c
 
     def logits(self, ids: Tensor, cache: State | None = None) -> tuple[Tensor, State]:
         """Logits of the token after each new one: (B, T) -> (B, T, V), and the state behind them.

@@ -1,0 +1,202 @@
+"""Claims of the LSTM."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reference_impl.core import Batch, Losses, Task, run
+from reference_impl.figures import PALETTE, figure
+from reference_impl.recurrent.lstm import LSTM
+
+A, B, END = 0, 1, 2
+
+
+class Core(LSTM):
+    """The reference with another recurrent core in its place, for comparison."""
+
+    core_type: ClassVar[type[nn.RNNBase]] = nn.LSTM
+
+    def __init__(self, cfg) -> None:
+        super().__init__(cfg)
+        if self.core_type is not nn.LSTM:
+            self.core = self.core_type(cfg.channels, cfg.channels, batch_first=True)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """What the head makes of every step."""
+        return self.head(self.core(self.token(x))[0])
+
+
+class Adder(Core):
+    """Reads pairs of numbers (B, T, 2) and answers with one number after the last."""
+
+    def __init__(self, cfg) -> None:
+        super().__init__(cfg)
+        self.token, self.head = nn.Linear(2, cfg.channels), nn.Linear(cfg.channels, 1)
+
+    def loss(self, batch: Batch) -> Losses:
+        return {"loss": F.mse_loss(self.outputs(batch.x)[:, -1, 0], batch.y)}
+
+
+class PlainAdder(Adder):
+    core_type = nn.RNN
+
+
+def adding(n: int, length: int, g: torch.Generator) -> Batch:
+    """Uniform numbers and two marks, one in each half; to be answered with the sum of the marked (variance 1/6)."""
+    values, rows = torch.rand(n, length, generator=g), torch.arange(n)
+    marks = torch.zeros(n, length)
+    marks[rows, torch.randint(length // 2, (n,), generator=g)] = 1
+    marks[rows, length // 2 + torch.randint(length - length // 2, (n,), generator=g)] = 1
+    return Batch(torch.stack([values, marks], 2), (values * marks).sum(1))
+
+
+class Adding(Task):
+    """Fresh examples at each step; their length grows from 10 to 200 over the first 60 % of the steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(torch.zeros(1))
+        self.steps = steps
+
+    def batch(self, stream: str, step: int, size: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
+        grown = min(1.0, step / (0.6 * self.steps))
+        return adding(size, round(10 + 190 * grown), torch.Generator().manual_seed(1000 * step + seed))
+
+
+def test_solves_the_adding_problem(claim):
+    steps, lengths = 800, (10, 25, 50, 100, 200, 400)
+    held_out = {t: adding(500, t, torch.Generator().manual_seed(-t)) for t in lengths}
+    errors: dict[type[Adder], list[list[float]]] = {Adder: [], PlainAdder: []}
+    for seed in range(3):
+        for cls, rows in errors.items():
+            settings = {"channels": 64, "steps": steps, "batch_size": 32, "lr": 5e-3}
+            model = run(cls, settings, task=Adding(steps), seed=seed, evaluate=False).model
+            with torch.no_grad():
+                rows.append([model.loss(batch)["loss"].item() for batch in held_out.values()])
+    at = lengths.index(200)
+    claim.measure("error", [r[at] for r in errors[Adder]], baseline=[r[at] for r in errors[PlainAdder]])
+
+    fig, ax = figure(6.0, 3.0)
+    for color, name, rows in zip(PALETTE, ("LSTM", "plain recurrent network"), errors.values(), strict=False):
+        for i, row in enumerate(rows):
+            ax.plot(lengths, row, "o-", color=color, markersize=3, linewidth=1, label=None if i else name)
+    ax.axhline(1 / 6, color=PALETTE[8], linestyle=":", label="always answering the mean")
+    ax.set(xscale="log", yscale="log", xticks=lengths, xticklabels=lengths, xlabel="length T", ylabel="squared error")
+    ax.minorticks_off()
+    ax.legend()
+    claim.figure(
+        "adding",
+        fig,
+        caption="Error in adding the two marked numbers of a sequence; the same curriculum up to length 200, width and "
+        "steps, three seeds. The plain network answers the mean; the LSTM carries the first number to the end, also "
+        "over twice the length it was trained on.",
+        alt="Squared error against length: the LSTM stays far below the dotted line, the plain network on it.",
+    )
+
+
+def test_gradient_along_the_cell_is_the_product_of_forget_gates(claim):
+    steps, channels = 100, 16
+    model = LSTM(LSTM.Config(channels=channels)).double()
+    with torch.no_grad():
+        # forgetting at different speeds
+        model.core.bias_ih_l0[channels : 2 * channels] = torch.linspace(0, 6, channels)
+    x = torch.randn(steps, 1, channels, dtype=torch.float64)
+    start = torch.randn(1, channels, dtype=torch.float64, requires_grad=True)
+    h, c, product = torch.zeros(1, channels, dtype=torch.float64), start, torch.ones(1, channels, dtype=torch.float64)
+    along = []
+    for x_t in x:
+        # gates see the past through h alone, so cutting h leaves the path along the cell
+        product = product * model.gates(x_t, h)[1].detach()
+        h, c = model.cell(x_t, (h.detach(), c))
+        along.append(torch.autograd.grad(c.sum(), start, retain_graph=True)[0])
+    claim.measure("difference", ((along[-1] - product).abs() / product).max().item())
+
+    fig, ax = figure(6.0, 3.0)
+    decay = torch.cat(along).numpy()
+    for unit in range(0, channels, 3):
+        ax.plot(np.arange(1, steps + 1), decay[:, unit], color=PALETTE[unit // 3], label=f"bias {0.4 * unit:.1f}")
+    ax.set(yscale="log", xlabel="steps back", ylabel="gradient along the cell", ylim=(1e-9, 2))
+    ax.legend(title="forget gate", loc="lower left")
+    claim.figure(
+        "gradient",
+        fig,
+        caption="Gradient of the cell with respect to the cell some steps before, for units with different biases of "
+        "the forget gate. It is the product of the gates: near one where the gate is open, and gone after a few dozen "
+        "steps where it is half closed. The LSTM can keep a gradient alive; it does not do so by itself.",
+        alt="Straight lines on a logarithmic scale whose slopes range from flat to a steep fall.",
+    )
+
+
+def test_written_equations_equal_the_fused_kernel(claim):
+    model = LSTM(LSTM.Config(vocab=20, channels=32)).double()
+    ids = torch.randint(20, (4, 50))
+    full, (h, c) = model.logits(ids)
+    state = (torch.zeros(4, 32).double(), torch.zeros(4, 32).double())
+    steps = []
+    for t in range(50):
+        state = model.cell(model.token(ids[:, t]), state)
+        steps.append(model.head(state[0]))
+    claim.measure("difference", (torch.stack(steps, 1) - full).abs().max().item())
+    claim.measure("state", max((state[0] - h).abs().max().item(), (state[1] - c).abs().max().item()))
+
+
+class GRU(Core):
+    core_type = nn.GRU
+
+
+def counted(ns: range, length: int) -> Tensor:
+    """END a^n b^n END END ... for each n: (len(ns), length)."""
+    x = torch.full((len(ns), length), END)
+    for row, n in zip(x, ns, strict=True):
+        row[1 : n + 1], row[n + 1 : 2 * n + 1] = A, B
+    return x
+
+
+@torch.no_grad()
+def right(model: Core, ns: range) -> list[bool]:
+    """Whether, reading a^n b^n, the most likely token is b until the n-th b and the end just after it."""
+    x = counted(ns, 2 * max(ns) + 2)
+    guess = model.outputs(x[:, :-1]).argmax(2)
+    return [bool((guess[i, n + 1 : 2 * n + 1] == x[i, n + 2 : 2 * n + 2]).all()) for i, n in enumerate(ns)]
+
+
+def test_counts_beyond_the_training_length(claim):
+    seen, beyond = range(1, 31), range(31, 61)
+    task = Task(counted(seen, 62), vocab=3)
+    accuracy: dict[type[Core], list[float]] = {Core: [], GRU: []}
+    models = []
+    for seed in range(5):
+        for cls, found in accuracy.items():
+            settings = {"channels": 16, "steps": 1000, "batch_size": 30, "lr": 1e-2, "cooldown": 0.5}
+            model = run(cls, settings, task=task, seed=seed, evaluate=False).model
+            found.append(float(np.mean(right(model, beyond))))
+            models.append(model)
+    claim.measure("accuracy", accuracy[Core], baseline=accuracy[GRU])
+
+    model = models[2 * int(np.argmax(accuracy[Core]))]
+    fig, axes = figure(7.0, 2.8, columns=2, sharey=True)
+    for ax, n in zip(axes, (20, 50), strict=True):
+        x, state, cells = counted(range(n, n + 1), 2 * n + 2), (torch.zeros(1, 16), torch.zeros(1, 16)), []
+        with torch.no_grad():
+            for t in range(x.shape[1]):
+                state = model.cell(model.token(x[:, t]), state)
+                cells.append(state[1][0])
+        traces = torch.stack(cells)
+        # the unit that varies most is the counter
+        order = traces.std(0).argsort()
+        ax.plot(traces[:, order[:-2]], color=PALETTE[8], linewidth=0.7, alpha=0.6)
+        for color, unit in zip(PALETTE, order[-2:].flip(0), strict=False):
+            ax.plot(traces[:, unit], color=color)
+        ax.axvline(n, color=PALETTE[8], linestyle=":")
+        ax.set(title=f"$a^{{{n}}}b^{{{n}}}$" + (", longer than trained" if n > 30 else ""), xlabel="symbols read")
+    axes[0].set_ylabel("cell state")
+    claim.figure(
+        "hero",
+        fig,
+        caption="Cells of one trained network while it reads n times a, then n times b. Some count up along the "
+        "a's and down along the b's, in equal steps, past the longest string of training (n = 30). tanh and gates "
+        "alone are bounded; the cell is a sum and is not.",
+        alt="Traces of cell states: colored ones rise linearly to the middle of the string and fall back to the start.",
+    )

@@ -1,0 +1,249 @@
+"""Claims of GPT."""
+
+import itertools
+import math
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reference_impl.core import Batch, Losses, Task, run
+from reference_impl.figures import PALETTE, figure
+from reference_impl.tasks import make
+from reference_impl.transformer.gpt import GPT
+
+
+def cycle(symbols: int, stride: int = 1, moves: float = 0.95, clear: float = 0.6) -> tuple[Tensor, Tensor]:
+    """A hidden Markov source: transitions A (S, S) and emissions E (S, S).
+
+    The state goes round a cycle in strides, staying put with probability 1-moves; it shows its own symbol
+    with probability `clear` and otherwise a uniform one. Each symbol is equally frequent.
+    """
+    eye = torch.eye(symbols, dtype=torch.float64)
+    return moves * eye.roll(stride, 1) + (1 - moves) * eye, clear * eye + (1 - clear) / symbols
+
+
+def draw(source: tuple[Tensor, Tensor], n: int, length: int) -> Tensor:
+    """Sequences (n, length) that start in the stationary law, which is uniform."""
+    a, e = source
+    state, x = torch.randint(len(a), (n,)), []
+    for _ in range(length):
+        x.append(torch.multinomial(e[state], 1)[:, 0])
+        state = torch.multinomial(a[state], 1)[:, 0]
+    return torch.stack(x, 1)
+
+
+def bayes(source: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    """p(x_t = . | x_<t) by the forward algorithm: (B, T) -> (B, T, S)."""
+    a, e = source
+    belief, out = torch.full((len(x), len(a)), 1 / len(a), dtype=torch.float64), []
+    for t in range(x.shape[1]):
+        out.append(belief @ e)
+        joint = belief * e.T[x[:, t]]
+        belief = joint / joint.sum(1, keepdim=True) @ a
+    return torch.stack(out, 1)
+
+
+def trigram(train: Tensor, x: Tensor, symbols: int) -> Tensor:
+    """-log p(x_t | x_{t-2}, x_{t-1}) from smoothed counts, t from 2 on: (B, T) -> (B, T-2)."""
+    codes = (train[:, :-2] * symbols + train[:, 1:-1]) * symbols + train[:, 2:]
+    p = torch.bincount(codes.flatten(), minlength=symbols**3).view([symbols] * 3) + 0.5
+    return -(p / p.sum(2, keepdim=True))[x[:, :-2], x[:, 1:-1], x[:, 2:]].log()
+
+
+@torch.no_grad()
+def attention(model: GPT, x: Tensor) -> list[Tensor]:
+    """Attention weights (B, N, T, T) of each layer."""
+    seen: list[Tensor] = []
+    hooks = [b.softmax.register_forward_hook(lambda m, i, out: seen.append(out)) for b in model.blocks]
+    model.logits(x)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_loss_reaches_the_bayes_optimal_filter(claim):
+    symbols, source = 6, cycle(6)
+    train, test = draw(source, 8000, 65), draw(source, 1000, 65)
+    settings = {"channels": 64, "heads": 2, "layers": 2, "steps": 500, "batch_size": 32}
+    result = run(GPT, settings, task=Task(train, test, vocab=symbols, context=64), evaluate=False)
+    with torch.no_grad():
+        guess = result.model.logits(test[:, :-1])[0].softmax(-1)
+    exact = bayes(source, test)[:, 1:]
+    # from the third symbol on, where the trigram has its two predecessors
+    target = test[:, 2:, None]
+    floor, loss = (-p[:, 1:].gather(2, target).log().mean().item() for p in (exact, guess))
+    counted = trigram(train, test, symbols).mean().item()
+    claim.measure("excess", 100 * (loss / floor - 1), baseline=100 * (counted / floor - 1))
+
+    fig, ax = figure(6.0, 3.0)
+    ax.plot([r["step"] for r in result.history], [r["loss"] for r in result.history], label="GPT, training batches")
+    ax.axhline(math.log(symbols), color=PALETTE[8], linestyle=":", label="uniform guess")
+    ax.axhline(counted, color=PALETTE[1], linestyle="--", label="trigram, held out")
+    ax.axhline(floor, color=PALETTE[2], label="exact filter, held out")
+    ax.set(xlabel="step", ylabel="nats per symbol")
+    ax.legend()
+    claim.figure(
+        "loss",
+        fig,
+        caption="Loss of a GPT on a hidden Markov source. The floor is the loss of the forward algorithm, which knows "
+        "the source; no predictor does better on average. Counting triples stays above, because the phase of the cycle "
+        "shows only in many noisy symbols together.",
+        alt="Training loss falls past the trigram's line and settles on the line of the exact filter.",
+    )
+
+    fig, axes = figure(7.0, 2.2, columns=4, sharey=True)
+    for ax, t in zip(axes, (0, 2, 8, 40), strict=True):
+        ax.bar(np.arange(symbols) - 0.2, exact[0, t], 0.4, color=PALETTE[2], label="exact filter")
+        ax.bar(np.arange(symbols) + 0.2, guess[0, t], 0.4, color=PALETTE[0], label="GPT")
+        ax.set(title=f"after {t + 1} symbol{'s' if t else ''}", xlabel="next symbol", xticks=range(symbols))
+    axes[0].set_ylabel("probability")
+    axes[0].legend(loc="upper left")
+    claim.figure(
+        "next_token",
+        fig,
+        caption="Probabilities of the next symbol along one held-out sequence: what GPT says and what the exact "
+        "filter, which knows the source, says. The longer the past, the surer both are.",
+        alt="Four bar charts in which GPT's bars nearly equal those of the exact filter.",
+    )
+
+    maps = attention(result.model, test[:200, :-1])
+    fig, axes = figure(7.0, 2.2, columns=4)
+    for ax, (layer, head) in zip(axes, itertools.product(range(2), range(2)), strict=True):
+        mean = maps[layer][:, head].mean(0)
+        # in steps of its own scale per row, since early rows share their weight among few tokens
+        mean = mean / mean.amax(1, keepdim=True)
+        ax.imshow(mean[:32, :32], vmin=0, vmax=1, interpolation="nearest", cmap="Blues")
+        ax.set(
+            title=f"layer {layer + 1}, head {head + 1}",
+            xlabel="token looked at",
+            xticks=(0, 12, 24),
+            yticks=(0, 12, 24),
+        )
+    axes[0].set_ylabel("predicting token")
+    claim.figure(
+        "hero",
+        fig,
+        caption="Where each position looks, averaged over 200 sequences of a source with a noisy cycle of six. Nothing "
+        "lies above the diagonal: a token sees only the past. Stripes show heads that compare the same phase of "
+        "earlier rounds; nobody told them the period.",
+        alt="Four lower-triangular attention maps, one per head, with diagonal stripes.",
+    )
+
+
+def test_probabilities_of_all_strings_sum_to_one(claim):
+    model = GPT(GPT.Config(vocab=6, context=8, channels=32, layers=2))
+    # an untrained head predicts the uniform law, which would sum to one in any case
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.3)
+    strings = torch.tensor([(2, *s) for s in itertools.product(range(6), repeat=5)])
+    with torch.no_grad():
+        log_p = model.log_prob(strings)
+    claim.measure("gap", abs(log_p.double().exp().sum().item() - 1))
+    claim.measure("range", (log_p.max() - log_p.min()).item())
+
+
+def test_cached_generation_equals_the_full_pass(claim):
+    task = make("text")
+    context = task.facts["context"]
+    model = run(GPT, {"steps": 200}, task=task, evaluate=False).model
+    x = task.splits["test"][0][: 2 * context].view(1, -1)
+    with torch.no_grad():
+        full, steps, cache = model.logits(x)[0], [], None
+        for token in x.split(1, dim=1):
+            out, cache = model.logits(token, cache)
+            steps.append(out)
+        alone = model.logits(x[:, 1:])[0]
+    claim.measure("difference", (torch.cat(steps, 1) - full).abs().max().item())
+    claim.measure("kept", cache[0][0].shape[2] / context)
+    assert not torch.allclose(alone[:, 0], full[:, 1])  # the past does count
+
+    prompt = "A model "
+    ids = torch.tensor([[task.facts["characters"].index(c) for c in prompt]])
+    torch.manual_seed(0)
+    text = "".join(task.facts["characters"][i] for i in model.sample(1, ids, length=400)[0].tolist())
+    claim.figure(
+        "sample",
+        f"prompt: {prompt!r}   seed: 0   temperature: 1\n\n{text}\n",
+        caption="What the default network writes after 200 steps on this catalogue's prose, character by character, "
+        "three times as far as it can look back. Words and their order come before sense.",
+        alt="A few lines of generated text.",
+    )
+
+
+class Classifier(GPT):
+    """The last logits, read as those of the sequence's class."""
+
+    start: ClassVar[dict[str, Tensor]] = {}
+    """Weights to go on from; the others start at random."""
+
+    def prepare(self, task: Task) -> None:
+        self.load_state_dict({**self.state_dict(), **self.start})
+
+    def loss(self, batch: Batch) -> Losses:
+        logits, _ = self.logits(batch.x)
+        return {"loss": F.cross_entropy(logits[:, -1], batch.y)}
+
+
+class Pretrained(Classifier):
+    """The same, on the body of a language model."""
+
+
+def labels_needed(accuracy: dict[int, float], wanted: float = 0.9) -> float:
+    """Labels at which the accuracy first reaches what is wanted, interpolated in log(labels)."""
+    n, reached = np.log(list(accuracy)), np.maximum.accumulate(list(accuracy.values()))
+    assert reached[-1] >= wanted, f"accuracy {reached[-1]:.2f} at {max(accuracy)} labels"
+    return float(np.exp(np.interp(wanted, reached, n)))
+
+
+def test_pretraining_saves_labels(claim):
+    symbols, length, counts = 5, 32, (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+    sources = [cycle(symbols, stride) for stride in (1, 2, 3, 4)]
+
+    def labelled(n: int) -> tuple[Tensor, Tensor]:
+        x = torch.cat([draw(s, n // 4, length + 1) for s in sources])
+        return x, torch.arange(4).repeat_interleave(n // 4)
+
+    size = {"vocab": symbols, "context": length, "channels": 32, "heads": 2, "layers": 2}
+    test, test_y = labelled(1000)
+    curves: dict[str, list[dict[int, float]]] = {"pre-trained": [], "from scratch": []}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        settings = {**size, "steps": 500, "batch_size": 32}
+        body = run(GPT, settings, task=Task(labelled(8000)[0]), seed=seed, evaluate=False).model.state_dict()
+        Pretrained.start = {k: v for k, v in body.items() if "head" not in k}
+        pool, pool_y = labelled(max(counts))
+        mixed = torch.randperm(len(pool))
+        for name, cls in zip(curves, (Pretrained, Classifier), strict=True):
+            accuracy: dict[int, float] = {}
+            for n in counts:
+                task = Task(pool[mixed[:n]], y=pool_y[mixed[:n]])
+                settings = {**size, "steps": 100, "batch_size": min(n, 32), "lr": 2e-3}
+                model = run(cls, settings, task=task, seed=seed, evaluate=False).model
+                with torch.no_grad():
+                    accuracy[n] = (model.logits(test)[0][:, -1].argmax(1) == test_y).float().mean().item()
+                if accuracy[n] >= 0.95:
+                    break
+            curves[name].append(accuracy)
+    needed = [[labels_needed(accuracy) for accuracy in seeds] for seeds in curves.values()]
+    claim.measure("labels", needed[0], baseline=needed[1])
+
+    fig, ax = figure(6.0, 3.0)
+    for color, (start, runs) in zip(PALETTE, curves.items(), strict=False):
+        for i, run_ in enumerate(runs):
+            ax.plot(
+                run_.keys(), run_.values(), "o-", color=color, markersize=3, linewidth=1, label=None if i else start
+            )
+    ax.axhline(0.9, color=PALETTE[8], linestyle=":")
+    ax.set(xscale="log", xlabel="labelled sequences", ylabel="held-out accuracy", ylim=(0.2, 1.02))
+    ax.legend()
+    claim.figure(
+        "pretraining",
+        fig,
+        caption="Accuracy in telling four sources apart after the same 100 steps of fine-tuning all weights, from "
+        "next-token pre-training or from scratch; three seeds. To predict the next symbol one has to infer which "
+        "source is speaking, so few labels are left to learn.",
+        alt="Accuracy against number of labels: the pre-trained curve rises far to the left of the one from scratch.",
+    )
