@@ -331,7 +331,7 @@ def changes(book: Book, e: Entry) -> tuple[str, str]:
     if book.sources[parent.id] == book.sources[e.id]:
         return title, f"<p>It shares its reference with {chip(parent)}.</p>"
     if annotate.imports(book.sources[e.id], parent.implementation.reference.partition(":")[0]):
-        return title, f"<p>The reference imports that of {chip(parent)}: the listing above is all that changes.</p>"
+        return title, f"<p>The reference imports that of {chip(parent)} and adds the listing above, nothing else.</p>"
     diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
     opened = " open" if plus + minus <= 80 else ""
     summary = (
@@ -407,7 +407,7 @@ def sources(e: Entry) -> str:
     items = []
     for s in e.sources:
         where = ", ".join(f'<a href="{escape(address)}">{escape(text)}</a>' for text, address in links(s))
-        said = f"{escape(s.authors)}. <cite>{escape(s.title)}</cite>. {escape(s.venue)}, {s.year}. {where}"
+        said = f"{escape(s.authors.rstrip('.'))}. <cite>{escape(s.title)}</cite>. {escape(s.venue)}, {s.year}. {where}"
         items.append(f'<li id="source-{s.key}"><span class="role">{s.role}</span> <span>{said}</span></li>')
     bib = escape("\n".join(bibtex(s) for s in e.sources))
     return (

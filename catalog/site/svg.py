@@ -278,10 +278,11 @@ class Node:
 
 def _box(n: Node, x: float, y: float, w: float, h: float, cls: str = "") -> str:
     """A linked box centered on (x, y)."""
-    rows = wrap(n.name, int(w / 6.6), 2)
-    first = y + (4 if len(rows) == 1 else -3)
+    rows = wrap(n.name, int(w / 6.6), int(h / 18))
+    first = y + 4 - 7 * (len(rows) - 1)
     text = "".join(
-        f'<tspan x="{x:g}"{f" dy={chr(34)}14{chr(34)}" if i else ""}>{escape(r)}</tspan>' for i, r in enumerate(rows)
+        f'<tspan x="{x:g}"{f" dy={chr(34)}1.12em{chr(34)}" if i else ""}>{escape(r)}</tspan>'
+        for i, r in enumerate(rows)
     )
     return (
         f'<a class="node f-{n.family} {cls}" href="{escape(n.href)}" data-id="{n.id}" data-family="{n.family}"'
@@ -305,9 +306,9 @@ class Neighbor:
 def neighborhood(center: Node, around: Sequence[Neighbor]) -> str:
     """The pattern on the left, its neighbors on the right."""
     step, w, h = 44, 152, 36
-    height = max(1, len(around)) * step + 8
+    height = max(1.3, len(around)) * step + 8
     y0 = height / 2
-    out, boxes = [], [_box(center, 64, y0, 120, 40, "center")]
+    out, boxes = [], [_box(center, 64, y0, 120, 56, "center")]
     for i, n in enumerate(around):
         x, y = WIDTH - w - 4, 4 + step * (i + 0.5)
         out.append(f'<path class="edge" d="M124 {y0:g}C170 {y0:g} 150 {y:g} 200 {y:g}H{x - 5 * (n.way > 0):g}"/>')
