@@ -108,7 +108,7 @@ class Engine:
 
     def apply(self, name: str, grads: Iterable[Tensor]) -> None:
         for p, g in zip(self._params(name), grads, strict=True):
-            p.grad = g
+            p.grad = g.to(p.dtype)
         self._update(name)
 
     def average(self, *tensors: Tensor) -> None:
