@@ -58,7 +58,7 @@ class Commands(click.Group):
             click.echo("interrupted", err=True)
             ctx.exit(130)
         except BrokenPipeError:  # the reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence()
             ctx.exit(0)
 
 
@@ -489,10 +489,20 @@ def runnable(name: str) -> tuple[Catalog, Entry]:
     return cat, cat.get(name)
 
 
+def silence() -> None:
+    """Let what is still to be written go nowhere: Python flushes standard output once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def reference(entry: Entry) -> Any:
     """The class that runs a pattern."""
     module, _, name = entry.implementation.reference.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as err:
+        if isinstance(err, ModuleNotFoundError) and not module.startswith(err.name or module):
+            raise
+        raise click.UsageError(f"the reference of {entry.id} cannot be found: {err}") from None
 
 
 def choices(field: str) -> list[str]:

@@ -60,7 +60,7 @@ def entry(id: str, family: str = "latent_variable", **changes: Any) -> dict[str,
         },
         "failure_modes": [{"id": "collapse", "symptom": "It stops.", "detect": "Look.", "remedy": "Start again."}],
         "implementation": {
-            "reference": f"reference_impl.{family}.{id}:{id.title().replace('_', '')}",
+            "reference": f"reference_impl.made_up.{id}:{id.title().replace('_', '')}",
             "fidelity": "toy",
             "deviations": [],
         },
