@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .schema import Claim, Entry
 
-DISPLAY = {"reference_impl.core.main", "reference_impl.figures"}
+DISPLAY = {"reference_impl.core.main", "reference_impl.figures", "reference_impl.progress"}
 """Modules that decide how results look, never what they are."""
 SEEDING = "reference_impl.core.runner"
 """The claim fixture seeds every test with it."""
