@@ -104,7 +104,7 @@ class Route:
 
 
 def _reason(of: Related | Step, indent: str) -> list[str]:
-    extra = [f"When {plain(of.when)}."] if of.when else []
+    extra = [f"When: {plain(of.when).rstrip('.')}."] if of.when else []
     extra += [f"Shown by the claim {of.proven}."] if of.proven else []
     return [
         line
@@ -349,10 +349,10 @@ class Catalog:
         return Index(self)
 
     def search(self, text: str, limit: int = 10) -> Hits:
-        """Entries that speak of `text`, best first, each with the place where it does.
+        """Entries that speak of `text`, best first, each with a sentence that does.
 
-        All words are looked for, then any of them; a word is found by its beginning and its stem. Words that occur
-        nowhere are replaced by the nearest that do (`corrected` of the result says so).
+        A word stands for its other forms; one that occurs nowhere stands for words that begin so, or else for
+        the nearest there is (`corrected` of the result says so). Passages that have all words come first.
 
         >>> import catalog
         >>> catalog.load().search("varational autoencoder")[0].id

@@ -71,7 +71,10 @@ def passages(entry: Entry) -> Iterator[tuple[str, str]]:
     }
     yield from ((section, plain(text)) for section, text in once.items())
     for f in e.failure_modes:
-        yield "failure_modes", plain(_joined([f.symptom, f.detect, f.remedy]))
+        yield (
+            "failure_modes",
+            f"{f.id.replace('_', ' ').capitalize()}: {plain(_joined([f.symptom, f.detect, f.remedy]))}",
+        )
     for m in e.misconceptions:
         yield "misconceptions", plain(_joined([m.claim, m.correction]))
     for c in e.claims:

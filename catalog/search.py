@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .catalogue import Catalog
 
-WEIGHTS = {
-    "name": 12.0,
-    "aliases": 10.0,
-    "tags": 6.0,
-    "summary": 4.0,
-    "intent": 3.0,
-    "problem": 2.0,
-    "solution": 2.0,
-    "rest": 1.0,
-}
-"""What is searched, and how much a word there counts; `rest` is all other prose."""
+WEIGHTS = {"name": 4.0, "aliases": 3.0, "tags": 2.0, "summary": 1.6, "intent": 1.4, "problem": 1.2, "solution": 1.2}
+"""How much a word in a section counts; 1 in all others."""
 COMMON = {
     "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i", "in", "is", "it",
     "its", "of", "on", "or", "that", "the", "this", "to", "use", "what", "when", "where", "which", "why", "with",
@@ -38,7 +30,7 @@ class Hit(NamedTuple):
     score: float
     """Larger is better; comparable within one result only."""
     section: str
-    """Where the snippet stands: name, aliases, tags, summary, intent, problem, solution or rest."""
+    """Where it does so best: name, aliases, tags or a section of `Catalog.passages`."""
     snippet: str
 
 
@@ -58,85 +50,94 @@ class Hits(list[Hit]):
 
 
 class Index:
-    """An index of the catalogue's prose, built once."""
+    """An index of the catalogue, built once. Its rows are passages, since words are rare in them and not in entries."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.names = {e.id: e.name for e in catalog}
-        self.rows: dict[str, dict[str, str]] = {}
+        self.rows: list[tuple[str, str, str]] = []
         for e in catalog:
-            row = {
-                "name": f"{e.name} {e.id.replace('_', ' ')}",
-                "aliases": ", ".join(e.aliases),
-                "tags": ", ".join(t.replace("_", " ") for t in e.tags),
-            }
-            self.rows[e.id] = row | dict.fromkeys(list(WEIGHTS)[3:], "")
-        for id, section, text in catalog.passages():
-            column = section if section in WEIGHTS else "rest"
-            self.rows[id][column] = f"{self.rows[id][column]} {text}".strip()
-        self.vocabulary = sorted({w for row in self.rows.values() for text in row.values() for w in words(text)})
+            self.rows.append((e.id, "name", f"{e.name} {e.id.replace('_', ' ')}"))
+            self.rows += [(e.id, "aliases", alias) for alias in e.aliases]
+            self.rows += [(e.id, "tags", tag.replace("_", " ")) for tag in e.tags]
+        self.rows += catalog.passages()
+        self.words = [words(text) for _, _, text in self.rows]
+        self.vocabulary = sorted({w for row in self.words for w in row})
         self.db = self._database()
 
     def _database(self) -> sqlite3.Connection | None:
         db = sqlite3.connect(":memory:", check_same_thread=False)
         try:
-            columns = f"id UNINDEXED, {', '.join(WEIGHTS)}, tokenize='porter unicode61', prefix='2 3'"
-            db.execute(f"CREATE VIRTUAL TABLE entry USING fts5({columns})")
+            db.execute("CREATE VIRTUAL TABLE passage USING fts5(text, tokenize='porter unicode61', prefix='2 3')")
         except sqlite3.OperationalError:
             return None
-        db.executemany(
-            f"INSERT INTO entry VALUES (?{', ?' * len(WEIGHTS)})",
-            ([id, *row.values()] for id, row in self.rows.items()),
-        )
+        db.executemany("INSERT INTO passage (rowid, text) VALUES (?, ?)", ((i, r[2]) for i, r in enumerate(self.rows)))
         return db
 
     def search(self, text: str, limit: int = 10) -> Hits:
-        """See `Catalog.search`."""
+        """See `Catalog.search`.
+
+        An entry's score is the sum, over the words, of its best passage's for that word, and of its best passage's
+        for all words together.
+        """
         asked = words(text)
-        asked = [w for w in asked if w not in COMMON] or asked
-        corrected = [w if self._find([w], "AND", 1) else self._nearest(w) for w in asked]
-        known = list(dict.fromkeys(w for w in corrected if w))
-        if not known:
-            return Hits()
-        hits = self._find(known, "AND", limit)
-        if len(hits) < limit and len(known) > 1:
-            seen = {h.id for h in hits}
-            hits += [h for h in self._find(known, "OR", limit + len(hits)) if h.id not in seen]
-        return Hits(hits[:limit], " ".join(known) if corrected != asked else None)
+        asked = list(dict.fromkeys(w for w in asked if w not in COMMON)) or asked
+        found = {w: self._forms(w) for w in asked}
+        known = [word for word, _ in found.values() if word]
+        matches = [match for _, match in found.values()]
+        if len(known) > 1:
+            matches.append(self._match(known))
+        score: dict[str, float] = {}
+        best: dict[str, tuple[float, int]] = {}
+        for match in matches:
+            of: dict[str, tuple[float, int]] = {}
+            for row, value in match.items():
+                id, section, _ = self.rows[row]
+                of[id] = max(of.get(id, (0.0, 0)), (value * WEIGHTS.get(section, 1.0), -row))
+            for id, (value, row) in of.items():
+                score[id] = score.get(id, 0.0) + value
+                best[id] = max(best.get(id, (0.0, 0)), (value, row))
+        ranked = sorted(score, key=lambda id: (-score[id], id))[:limit]
+        hits = [self._hit(id, score[id], -best[id][1], known) for id in ranked]
+        return Hits(hits, " ".join(known) if known and known != asked else None)
 
-    def _nearest(self, word: str) -> str | None:
+    def _forms(self, word: str) -> tuple[str | None, dict[int, float]]:
+        """The word itself, or its continuations, or the nearest word there is; and the rows that have it."""
+        if match := self._match([word]) or self._match([word], prefix=True):
+            return word, match
         near = difflib.get_close_matches(word, self.vocabulary, 1, 0.7)
-        return near[0] if near else None
+        return (near[0], self._match(near)) if near else (None, {})
 
-    def _find(self, wanted: list[str], joined: str, limit: int) -> list[Hit]:
+    def _match(self, wanted: list[str], prefix: bool = False) -> dict[int, float]:
+        """The rows that have all these words (or words that begin so), and how well."""
         if self.db is None:
-            return self._scan(wanted, joined, limit)
-        rank = f"bm25(entry, 0, {', '.join(map(str, WEIGHTS.values()))})"
-        query = f" {joined} ".join(f'"{w}"*' for w in wanted)
-        sql = f"SELECT id, {rank} AS r FROM entry WHERE entry MATCH ? ORDER BY r, id LIMIT ?"
-        return [self._hit(id, -score, wanted) for id, score in self.db.execute(sql, (query, limit))]
+            return self._scan(wanted, prefix)
+        query = " AND ".join(f'"{w}"' + "*" * prefix for w in wanted)
+        sql = "SELECT rowid, -bm25(passage) FROM passage WHERE passage MATCH ?"
+        return dict(self.db.execute(sql, (query,)))
 
-    def _scan(self, wanted: list[str], joined: str, limit: int) -> list[Hit]:
-        """The same without FTS5: weighted counts of words that begin as the stem does, damped."""
-        stems, hits = [stem(w) for w in wanted], []
-        for id, row in self.rows.items():
-            counts: Counter[str] = Counter()
-            for column, text in row.items():
-                for word in words(text):
-                    counts.update({s: WEIGHTS[column] for s in stems if word.startswith(s)})  # type: ignore[dict-item]
-            if len(counts) == len(set(stems)) if joined == "AND" else counts:
-                hits.append(self._hit(id, sum(n / (n + 4) for n in counts.values()), wanted))
-        return sorted(hits, key=lambda h: (-h.score, h.id))[:limit]
+    def _scan(self, wanted: list[str], prefix: bool) -> dict[int, float]:
+        """The same without FTS5: BM25 with the usual constants, over rough stems."""
+        mean = sum(map(len, self.words)) / len(self.words)
+        total: dict[int, float] = defaultdict(float)
+        rows = set(range(len(self.rows)))
+        for w in wanted:
+            forms = {x for x in self.vocabulary if (x.startswith(w) if prefix else stem(x) == stem(w))}
+            count = {i: n for i, row in enumerate(self.words) if (n := sum(x in forms for x in row))}
+            rarity = math.log(1 + (len(self.rows) - len(count) + 0.5) / (len(count) + 0.5))
+            for i, n in count.items():
+                total[i] += rarity * n * 2.2 / (n + 1.2 * (0.25 + 0.75 * len(self.words[i]) / mean))
+            rows &= count.keys()
+        return {i: total[i] for i in rows}
 
-    def _hit(self, id: str, score: float, wanted: list[str]) -> Hit:
-        """The hit with the stretch of prose that has most of the words, preferring the weightier column."""
-        stems = [stem(w) for w in wanted]
-        best = (0, "summary", self.rows[id]["summary"])
-        for section in ("summary", "intent", "problem", "solution", "rest"):
-            for sentence in re.split(r"(?<=[.!?]) +", self.rows[id][section]):
-                found = len({s for s in stems for w in words(sentence) if w.startswith(s)})
-                if found > best[0]:
-                    best = (found, section, sentence)
-        return Hit(id, self.names[id], round(score, 6), best[1], best[2])
+    def _hit(self, id: str, score: float, row: int, wanted: list[str]) -> Hit:
+        """The hit with the sentence of its best passage that has most of the words; for a name, the summary."""
+        _, section, text = self.rows[row]
+        if section in ("name", "aliases", "tags"):
+            text = next(t for i, s, t in self.rows if i == id and s == "summary")
+        stems = {stem(w) for w in wanted}
+        sentences = re.split(r"(?<=[.!?]) +", text)
+        snippet = max(sentences, key=lambda s: len({t for t in stems for w in words(s) if w.startswith(t)}))
+        return Hit(id, self.names[id], round(score, 4), section, snippet)
 
 
 def words(text: str) -> list[str]:

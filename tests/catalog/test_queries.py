@@ -117,7 +117,7 @@ def test_related_prints_well(cat: Catalog) -> None:
     assert text.startswith(
         "Variational Autoencoder (vae): 4 relations\n\nbuilds on\n  Autoencoder (autoencoder)\n    A rea"
     )
-    assert "    When β = 1.\n    Shown by the claim beta_vae.exact_claim." in text
+    assert "    When: β = 1.\n    Shown by the claim beta_vae.exact_claim." in text
     assert "Autoencoder (autoencoder), through vae" in str(cat.related("beta_vae", depth=2))
     assert max(map(len, text.splitlines())) <= 100
 
@@ -233,6 +233,7 @@ def test_search_takes_any_text(text: str, both: Catalog) -> None:
 def test_passages_are_plain_prose(cat: Catalog) -> None:
     mine = [(section, text) for id, section, text in cat.passages() if id == "beta_vae"]
     assert ("solution", "Write one with p(x) in it.") in mine
+    assert ("failure_modes", "Collapse: It stops. Look. Start again.") in mine
     assert ("relations", "A reason for specializes.") in mine
     assert [s for s, _ in mine][:3] == ["summary", "intent", "problem"]
     assert all(text and "$" not in text for _, text in mine)
