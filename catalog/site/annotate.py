@@ -62,6 +62,8 @@ def rows(source: str) -> list[Row]:
             if not row.code:  # the module's own
                 found.append(Row())
             i = end + 1
+            while i <= len(lines) and not lines[i - 1].strip():
+                i += 1
             continue
         if stripped.startswith("#") and not _PRAGMA.match(stripped):
             if row.code:
@@ -125,11 +127,19 @@ def _row(row: Row, lines: list[str]) -> str:
     prose = "".join(block(p) for p in row.prose)
     if not row.code:
         return f'<div class="row lead"><div class="prose">{prose}</div></div>'
-    code = "\n".join(f'<span class="line" id="L{n}" data-n="{n}">{lines[n - 1]}</span>' for n in row.code)
+    code = "".join(
+        f'<span class="line" id="L{n}" data-n="{n}"{_indent(lines[n - 1])}>{lines[n - 1]}\n</span>' for n in row.code
+    )
     return (
         f'<div class="row"><div class="prose">{prose}</div>'
-        f'<div class="code highlight no-copy"><pre tabindex="0"><code>{code}</code></pre></div></div>'
+        f'<div class="code highlight no-copy"><pre><code>{code}</code></pre></div></div>'
     )
+
+
+def _indent(html: str) -> str:
+    """The indent of a line, so that its continuation goes in further."""
+    width = len(html) - len(html.lstrip(" "))
+    return f' style="--indent:{width}"' if width else ""
 
 
 def line_of(source: str, name: str) -> int | None:
@@ -152,27 +162,31 @@ def imports(source: str, module: str) -> bool:
 
 
 def changes(old: str, new: str, context: int = 2) -> tuple[str, int, int]:
-    """A unified difference of two sources as HTML, and how many lines came and went. Docstrings count as lines."""
-    olds, news = highlighted(old), highlighted(new)
-    a, b = old.splitlines(), new.splitlines()
+    """The difference of two sources' code, without their prose, as HTML; and how many lines came and went."""
+    a, olds = _code(old)
+    b, news = _code(new)
     out: list[str] = []
     plus = minus = 0
     for group in difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_grouped_opcodes(context):
-        out.append(f'<span class="line hunk">line {group[0][3] + 1}</span>')
+        out.append('<span class="line hunk">…\n</span>' if out else "")
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
                 out += [_change(" ", news[j]) for j in range(j1, j2)]
                 continue
             out += [_change("-", olds[i]) for i in range(i1, i2)] + [_change("+", news[j]) for j in range(j1, j2)]
             minus, plus = minus + i2 - i1, plus + j2 - j1
-    code = "\n".join(out)
-    return (
-        f'<div class="diff highlight no-copy" data-search-exclude><pre tabindex="0"><code>{code}</code></pre></div>',
-        plus,
-        minus,
-    )
+    code = "".join(out)
+    html = f'<div class="diff highlight no-copy" data-search-exclude><pre tabindex="0"><code>{code}</code></pre></div>'
+    return html, plus, minus
+
+
+def _code(source: str) -> tuple[list[str], list[str]]:
+    """Lines of code as text and as HTML, one blank line between rows."""
+    lines, colored = ["", *source.splitlines()], ["", *highlighted(source)]
+    numbers = [n for row in rows(source) for n in [*row.code, 0]]
+    return [lines[n] for n in numbers], [colored[n] for n in numbers]
 
 
 def _change(sign: str, text: str) -> str:
     cls = {"+": " plus", "-": " minus"}.get(sign, "")
-    return f'<span class="line{cls}"><span class="sign">{sign}</span>{text}</span>'
+    return f'<span class="line{cls}"{_indent(text)}><span class="sign">{sign}</span>{text}\n</span>'

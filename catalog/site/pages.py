@@ -11,7 +11,7 @@ from ..graph import ORDER
 from ..schema import Claim, Entry
 from . import svg
 from .book import Book
-from .pattern import chip, claim_card, div, front_matter, links, node, state_of, words
+from .pattern import chip, claim_card, div, front_matter, links, node, state_of, tally, words
 from .text import escape, inline, math, plain
 
 
@@ -102,10 +102,7 @@ def card(book: Book, e: Entry, prefix: str = "") -> str:
         image = f'<img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" loading="lazy">'
         picture = div("thumb", image)
     found = " ".join([e.name, *e.aliases, *map(words, e.tags), book.families[e.family], words(e.kind)]).lower()
-    states = [book.holds(e.id, c) for c in e.claims]
-    held = (
-        f"{states.count([])} of {len(states)} claims hold" if any(s is not None for s in states) else "not measured yet"
-    )
+    held = tally([book.holds(e.id, c) for c in e.claims])
     return (
         f'<li class="card f-{e.family}" data-family="{e.family}" data-text="{escape(found)}">{picture}'
         f'<div class="body"><a href="{prefix}{e.id}.html">{escape(e.name)}</a><p>{inline(e.summary)}</p>'

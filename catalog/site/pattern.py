@@ -98,12 +98,19 @@ def head(book: Book, e: Entry) -> str:
 
 
 def verdict(book: Book, e: Entry) -> str:
-    """How many claims hold, with links to them."""
+    """How many claims hold, with a link to them."""
     states = [book.holds(e.id, c) for c in e.claims]
-    held, measured = sum(s == [] for s in states), sum(s is not None for s in states)
     dots = "".join(f'<i class="{state_of(s)[0]}"></i>' for s in states)
-    said = f"{held} of {len(states)} claims hold" if measured else f"{len(states)} claims, not measured yet"
-    return f'<p class="verdict"><a href="#evidence"><span class="dots" aria-hidden="true">{dots}</span>{said}</a></p>'
+    said = f'<span class="dots" aria-hidden="true">{dots}</span>{tally(states)}'
+    return f'<p class="verdict"><a href="#evidence">{said}</a></p>'
+
+
+def tally(states: list[list[str] | None]) -> str:
+    """How many of the claims with these missed bars hold, and how many nobody measured."""
+    n, held, unknown = len(states), states.count([]), states.count(None)
+    if unknown == n:
+        return f"{n} claim{'s' * (n != 1)}, not measured yet"
+    return f"{held} of {n} claims hold" + (f", {unknown} not measured yet" if unknown else "")
 
 
 def state_of(missed: list[str] | None) -> tuple[str, str]:

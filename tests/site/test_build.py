@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,21 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
         assets.staged(tmp_path)
     assert build.build(tmp_path / "out", builder="hugo") == 2
     assert "mkdocs and zensical" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_site_is_not_emptied(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "thesis.md").write_text("years of work", encoding="utf-8")
+    assert build.build(tmp_path) == 1
+    assert "choose another folder" in capsys.readouterr().err
+    assert (tmp_path / "thesis.md").exists()
+
+
+def test_a_port_in_use_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(build, "build", lambda: 0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert build.serve(port) == 1
+    assert f"port {port}" in capsys.readouterr().err
 
 
 def test_the_lock_file_names_no_host():

@@ -76,7 +76,8 @@ def test_the_state_of_a_claim_is_computed_from_its_number(value: float | None, s
 
 def test_the_verdict_counts_claims():
     b = book(Record.model_validate(record(0.25)))
-    assert "1 of 2 claims hold" in pattern.page(b, b.entries["sample"])
+    assert "1 of 2 claims hold, 1 not measured yet" in pattern.page(b, b.entries["sample"])
+    assert "2 claims, not measured yet" in pattern.page(book(), book().entries["sample"])
 
 
 @pytest.mark.parametrize("make", [text.block, text.inline, text.line])
@@ -209,7 +210,9 @@ def test_an_identifier_is_found_where_it_is_defined():
     assert [annotate.line_of(source, n) for n in ("W", "rate", "f", "self.k", "x", "nothing")] == [2, 4, 5, 6, 5, None]
 
 
-def test_changes_are_counted():
-    html, plus, minus = annotate.changes("a = 1\nb = 2\n", "a = 1\nb = 3\nc = 4\n")
+def test_changes_are_those_of_the_code():
+    old, new = '"""Old words."""\na = 1\nb = 2\n', '"""New words,\nmore of them."""\na = 1\nb = 3\nc = 4\n'
+    html, plus, minus = annotate.changes(old, new)
     assert (plus, minus) == (2, 1)
-    assert html.count("plus") == 2
+    assert html.count('class="line plus"') == 2
+    assert "words" not in html
