@@ -38,19 +38,22 @@ from reference_impl.core import Batch, Config, Metrics, Optimizers, Reference, m
 
 
 class GANConfig(Config):
+    """Sizes of the two networks, and what steadies the game."""
+
     shape: tuple[int, ...] = (1, 8, 8)
     """Shape of one observation. Three numbers are an image's, with values in [0, 1]."""
     latent_dim: PositiveInt = 32
     """Z, the dimensions of the noise."""
     hidden: PositiveInt = 256
     """H, the width of both networks."""
-    r1: NonNegativeFloat = 3.0
+    r1: NonNegativeFloat = 1.0
     """Weight gamma of the penalty on the squared slope of D at real data; 0 leaves it out."""
     ema: float = Field(0.998, ge=0, lt=1)
     """Decay of the averaged generator that samples are drawn from; 0 draws from the last one."""
+    batch_size: PositiveInt = 64
     lr: PositiveFloat = 2e-3
     cooldown: float = Field(0.3, ge=0, le=1)
-    steps: NonNegativeInt = 2500
+    steps: NonNegativeInt = 4000
 
 
 class GAN(Reference):
