@@ -26,13 +26,18 @@ class Text(Task):
     kind = "text"
 
     def __init__(self, data: str | Path = SNAPSHOT, context: int = 128) -> None:
-        text = files.text(data)
-        if len(text) < 20 * context:
-            raise ValueError(f"{data}: {len(text)} characters; at least {20 * context} are needed")
-        cut = len(text) * 9 // 10
-        characters = ["\ufffd", *sorted(set(text[:cut]))]
-        index = {c: i for i, c in enumerate(characters)}
-        ids = torch.tensor([index.get(c, 0) for c in text])
+        if data == SNAPSHOT and not SNAPSHOT.exists():
+            raise FileNotFoundError(
+                f"{SNAPSHOT}: the catalogue's prose is missing here; give a text of your own with --data FILE"
+            )
+        codes = np.frombuffer(files.text(data).encode("utf-32-le"), "<u4")
+        if len(codes) < 20 * context:
+            raise ValueError(f"{data}: {len(codes)} characters; at least {20 * context} are needed")
+        cut = len(codes) * 9 // 10
+        known = np.unique(codes[:cut])
+        at = np.searchsorted(known, codes).clip(max=len(known) - 1)
+        ids = torch.from_numpy(np.where(known[at] == codes, at + 1, 0))
+        characters = ["\ufffd", *map(chr, known)]
         super().__init__(ids[:cut], ids[cut:], vocab=len(characters), context=context, characters=characters)
 
     def batch(self, stream: str, step: int, size: int, *, seed: int = 0, rank: int = 0, world: int = 1) -> Batch:
@@ -49,6 +54,7 @@ class Text(Task):
     def evaluate(self, model: Reference) -> list[Score]:
         x = self.windows().x.to(model.device)
         nats = sum(model.loss(Batch(part))["loss"].item() * len(part) for part in x.split(50)) / len(x)
+        bits = nats / math.log(2)
         counts = torch.bincount(self.splits["train"][0], minlength=self.facts["vocab"]) + 1.0
-        unigram = -(counts / counts.sum()).log()[x[:, 1:]].mean().item()
-        return [Score("held-out bits per character", nats / math.log(2), "bits", "lower", unigram / math.log(2), "letter frequencies")]
+        unigram = -(counts / counts.sum()).log2()[x[:, 1:]].mean().item()
+        return [Score("held-out bits per character", bits, "bits", "lower", unigram, "letter frequencies")]
