@@ -54,10 +54,8 @@ def open_page(browser, address) -> Iterator[Any]:
     """Open a page and collect what goes wrong with it."""
     contexts = []
 
-    def open_(
-        path: str, viewport: dict[str, int] = DESKTOP, scheme: str = "light", **options: Any
-    ) -> tuple[Any, list[str]]:
-        context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
+    def open_(path: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> tuple[Any, list[str]]:
+        context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
         contexts.append(context)
         page, wrong = context.new_page(), []
         page.on("console", lambda m: m.type in ("error", "warning") and wrong.append(f"console: {m.text}"))
@@ -75,19 +73,25 @@ def open_page(browser, address) -> Iterator[Any]:
         context.close()
 
 
-VISITS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
+WIDTH = "document.documentElement.scrollWidth"
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), VISITS, ids=[f"{v['width']}-{s}" for v, s in VISITS])
-def test_pages_open_without_fault(open_page, site, viewport, scheme):
+def darken(page: Any) -> None:
+    """Press the button that changes the color scheme."""
+    page.locator("label[for=__palette_1]").click()
+    page.wait_for_selector("body[data-md-color-scheme=slate]", state="attached")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_pages_open_without_fault_in_light_and_dark(open_page, site, viewport):
     patterns = [f"patterns/{id}.html" for id in (site.ordinary, site.hostile)]
     for path in ["index.html", "patterns/index.html", *patterns, "graph.html", "evidence.html"]:
-        page, wrong = open_page(path, viewport, scheme)
+        page, wrong = open_page(path, viewport)
+        assert page.evaluate(WIDTH) <= viewport["width"], f"{path} is wider than the screen"
+        darken(page)
+        assert page.evaluate(WIDTH) <= viewport["width"], f"{path} is wider than the screen in the dark"
         assert not wrong, f"{path}: {wrong}"
         assert page.evaluate("window.pwned") is None
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (
-            f"{path} is wider than the screen"
-        )
         assert page.locator("h1").count() == 1
         if path in patterns:
             assert page.locator(".arithmatex .katex").count() == page.locator(".arithmatex").count() > 0
@@ -101,13 +105,14 @@ AXE = """axe.run(document, {
 ))"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(open_page, site, scheme):
-    axe = ROOT / "node_modules/axe-core/axe.min.js"
+def test_accessibility_in_light_and_dark(open_page, site):
+    script = ROOT / "node_modules/axe-core/axe.min.js"
     for path in ["index.html", "patterns/index.html", f"patterns/{site.ordinary}.html", "graph.html"]:
-        page, _ = open_page(path, DESKTOP, scheme)
-        page.add_script_tag(path=str(axe))
+        page, _ = open_page(path)
+        page.add_script_tag(path=str(script))
         assert page.evaluate(AXE) == [], path
+        darken(page)
+        assert page.evaluate(AXE) == [], f"{path} in the dark"
 
 
 def test_the_gallery_filters_and_keeps_its_state_in_the_address(open_page, site):
@@ -153,13 +158,9 @@ def test_the_graph_is_drawn_for_a_phone(open_page):
     assert size >= 10
 
 
-def test_the_color_scheme_can_be_changed(open_page, site):
-    page, wrong = open_page(f"patterns/{site.ordinary}.html")
-    ink = "getComputedStyle(document.querySelector('h1')).color"
-    before = page.evaluate(ink)
-    page.locator("label[for=__palette_1]").click()
-    assert page.evaluate(ink) != before
-    assert not wrong
+def test_a_reader_who_likes_it_dark_gets_it_dark(open_page, site):
+    page, _ = open_page(f"patterns/{site.ordinary}.html", color_scheme="dark")
+    assert page.locator("body[data-md-color-scheme=slate]").count() == 1
 
 
 def test_a_page_that_is_not_there(open_page):
