@@ -83,9 +83,10 @@ def gallery(book: Book) -> str:
     )
     sections = []
     for f, title in book.families.items():
-        cards = "".join(card(book, e) for e in book.entries.values() if e.family == f)
-        body = f'<h2>{escape(title)}</h2><ul class="gallery">{cards}</ul>'
-        sections.append(f'<section class="family f-{f}" data-family="{f}" id="{f}">{body}</section>')
+        cards = [card(book, e) for e in book.entries.values() if e.family == f]
+        body = f'<h2>{escape(title)}</h2><ul class="gallery">{"".join(cards)}</ul>'
+        wide = f"wide-{min(len(cards), 4)}"  # columns it may take, so that small families share a row
+        sections.append(f'<section class="family {wide} f-{f}" data-family="{f}" id="{f}">{body}</section>')
     return front + "# Patterns\n\n" + tools + "\n\n" + div("families", "".join(sections)) + "\n"
 
 

@@ -70,7 +70,7 @@ def bullets(texts: list[str], cls: str = "") -> str:
 
 def words(name: str) -> str:
     """A name in snake_case as people read it."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("markov", "Markov")
 
 
 def chip(e: Entry, prefix: str = "") -> str:

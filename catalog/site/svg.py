@@ -461,10 +461,6 @@ def _clean(text: str) -> ET.Element:
                 or re.search(r"url\(\s*['\"]?(?!#)|javascript:|expression\(", value, re.I)
             ):
                 del element.attrib[name]
-    for image in root.iter(f"{{{_SVG}}}image"):
-        source = image.get(f"{{{_XLINK}}}href", image.get("href", ""))
-        if source.startswith("data:image/png;base64,") and _gray(base64.b64decode(source.partition(",")[2])):
-            image.set("class", "ink")
     return root
 
 
@@ -497,6 +493,32 @@ def _gray(png: bytes) -> bool:
     return all(row[0::step] == row[1::step] == row[2::step] for row in rows)
 
 
+def _ink(root: ET.Element, id: str) -> None:
+    """Let gray pictures take the page's ink: dark becomes the text's color, white the paper."""
+    gray = [image for image in root.iter(f"{{{_SVG}}}image") if _gray(_png(image))]
+    for image in gray:
+        image.set("filter", f"url(#{id})")
+    if gray:
+        root.insert(0, ET.fromstring(_INK.format(svg=_SVG, id=id)))
+
+
+def _png(image: ET.Element) -> bytes:
+    """The data of an image element; empty if it is no PNG."""
+    kind, _, data = image.get(f"{{{_XLINK}}}href", image.get("href", "")).partition(",")
+    try:
+        return base64.b64decode(data) if kind == "data:image/png;base64" else b""
+    except ValueError:
+        return b""
+
+
+# opacity is darkness, color is the ink around
+_INK = (
+    '<filter xmlns="{svg}" id="{id}" color-interpolation-filters="sRGB">'
+    '<feColorMatrix values="0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 -0.2126 -0.7152 -0.0722 1 0" result="dark"/>'
+    '<feFlood flood-color="currentColor"/><feComposite in2="dark" operator="in"/></filter>'
+)
+
+
 def figure_inline(text: str, prefix: str, alt: str) -> str:
     """A figure for the page itself, in its ink and type; ids that nothing refers to go, others become unique."""
     root = _clean(text)
@@ -513,6 +535,7 @@ def figure_inline(text: str, prefix: str, alt: str) -> str:
             element.set("style", re.sub(r"\s*font-family:[^;]*;?", "", style).strip())
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
+    _ink(root, f"{prefix}-ink")
     root.set("class", "figure")
     root.set("role", "img")
     root.set("aria-label", alt)
@@ -524,8 +547,9 @@ def figure_file(text: str, ink: str = "#26292e", dark_ink: str = "#d9dce1") -> s
     """A figure as a file of its own, for thumbnails: its ink follows the color scheme of the page that shows it."""
     root = _clean(text)
     style = ET.Element(f"{{{_SVG}}}style")
-    dark = f"@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}.ink{{filter:invert(1)}}}}"
+    dark = f"@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}}}"
     style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}{dark}"
+    _ink(root, "ink")
     root.insert(0, style)
     return _text(root)
 
