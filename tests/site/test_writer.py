@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -146,6 +149,32 @@ def test_figures_lose_scripts_and_references_to_the_outside():
 def test_broken_figures_are_refused(bad: str):
     with pytest.raises(svg.UnsafeFigure):
         svg.figure_inline(bad, "p", "")
+
+
+def png(*pixels: tuple[int, ...]) -> str:
+    """A row of pixels as the address of a PNG, each filtered by its left neighbor."""
+    channels = len(pixels[0])
+    row = bytes((p[c] - (pixels[n - 1][c] if n else 0)) & 255 for n, p in enumerate(pixels) for c in range(channels))
+    head = struct.pack(">IIBBBBB", len(pixels), 1, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\x01" + row)), (b"IEND", b"")]
+    body = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + body).decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "inked"),
+    [
+        (png((0, 0, 0), (90, 90, 90)), True),
+        (png((7, 7, 7, 255), (200, 200, 200, 0)), True),
+        (png((0, 0, 0), (90, 90, 91)), False),
+        ("data:image/png;base64,AAAA", False),
+        ("data:image/png;base64,?", False),
+    ],
+)
+def test_gray_pictures_take_the_ink_of_the_page(address: str, inked: bool):
+    source = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{address}"/></svg>'
+    assert ("url(#p-ink)" in svg.figure_inline(source, "p", "")) == inked
+    assert ("url(#ink)" in svg.figure_file(source)) == inked
 
 
 def test_a_structure_draws_every_flow():
