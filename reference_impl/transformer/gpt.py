@@ -18,14 +18,15 @@ Differs from the paper
     Characters instead of byte pairs, no dropout, and what later models changed: positions enter
     as rotations (Su et al., arXiv:2104.09864), normalization comes before each sublayer and has no
     weights, queries and keys are normalized (Henry et al., arXiv:2010.04245), the MLP uses ReLU^2
-    (So et al., arXiv:2109.08668). Attention reaches back `context` tokens, so text of any length
-    can be scored and generated.
+    (So et al., arXiv:2109.08668), and the blocks' matrices are trained with Muon (Jordan et al.,
+    2024). Rotations start from base 1000 instead of 10000, since windows are short. Attention
+    reaches back `context` tokens, so text of any length can be scored and generated.
 
 Shapes
     B batch, T new tokens, P past tokens, C channels, N heads, D = C/N, V vocabulary.
 
 Run
-    genai-patterns run gpt layers=2 steps=500
+    genai-patterns run gpt layers=2 steps=300
 """
 
 import torch
@@ -57,7 +58,7 @@ class GPTConfig(Config):
     """Number of blocks."""
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
-    steps: NonNegativeInt = 500
+    steps: NonNegativeInt = 400
     """Training steps."""
     batch_size: PositiveInt = 8
     """Windows in a training step."""
@@ -122,9 +123,10 @@ class GPT(Reference):
         t, p = ids.shape[1], cache[0][0].shape[2] if cache else 0
         # row i of the new tokens sees itself and the context-1 tokens before it
         seen = torch.ones(t, p + t, device=ids.device).tril(p).triu(p + 1 - self.cfg.context)
+        hide = seen.log()
         x, turn, grown = norm(self.token(ids)), self.turns(p + t), []
         for i, block in enumerate(self.blocks):
-            x, (k, v) = block(x, cache[i] if cache else None, turn, seen.log())
+            x, (k, v) = block(x, cache[i] if cache else None, turn, hide)
             grown.append((k[:, :, -self.cfg.context :], v[:, :, -self.cfg.context :]))
         return self.head(norm(x)), grown
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from reference_impl.core import Batch, Losses, Task, run
 from reference_impl.figures import PALETTE, figure
-from reference_impl.recurrent.lstm import LSTM
+from reference_impl.recurrent.lstm import LSTM, State
 
 A, B, END = 0, 1, 2
 
@@ -27,6 +27,9 @@ class Core(LSTM):
     def outputs(self, x: Tensor) -> Tensor:
         """What the head makes of every step."""
         return self.head(self.core(self.token(x))[0])
+
+    def logits(self, ids: Tensor, cache: State | None = None) -> tuple[Tensor, State | None]:
+        return self.outputs(ids), cache
 
 
 class Adder(Core):
@@ -66,16 +69,20 @@ class Adding(Task):
 
 
 def test_solves_the_adding_problem(claim):
-    steps, lengths = 800, (10, 25, 50, 100, 200, 400)
+    steps, lengths = 500, (10, 25, 50, 100, 200, 400)
     held_out = {t: adding(500, t, torch.Generator().manual_seed(-t)) for t in lengths}
+    at = lengths.index(200)
     errors: dict[type[Adder], list[list[float]]] = {Adder: [], PlainAdder: []}
     for seed in range(3):
         for cls, rows in errors.items():
-            settings = {"channels": 64, "steps": steps, "batch_size": 32, "lr": 5e-3}
-            model = run(cls, settings, task=Adding(steps), seed=seed, evaluate=False).model
-            with torch.no_grad():
-                rows.append([model.loss(batch)["loss"].item() for batch in held_out.values()])
-    at = lengths.index(200)
+            tried = []
+            # the baseline may choose between two learning rates
+            for lr in (5e-3,) if cls is Adder else (5e-3, 5e-4):
+                settings = {"channels": 64, "steps": steps, "batch_size": 32, "lr": lr}
+                model = run(cls, settings, task=Adding(steps), seed=seed, evaluate=False).model
+                with torch.no_grad():
+                    tried.append([model.loss(batch)["loss"].item() for batch in held_out.values()])
+            rows.append(min(tried, key=lambda row: row[at]))
     claim.measure("error", [r[at] for r in errors[Adder]], baseline=[r[at] for r in errors[PlainAdder]])
 
     fig, ax = figure(6.0, 3.0)
@@ -90,8 +97,8 @@ def test_solves_the_adding_problem(claim):
         "adding",
         fig,
         caption="Error in adding the two marked numbers of a sequence; the same curriculum up to length 200, width and "
-        "steps, three seeds. The plain network answers the mean; the LSTM carries the first number to the end, also "
-        "over twice the length it was trained on.",
+        "steps, three seeds. The plain network ends at answering the mean, with the better of two learning rates; the "
+        "LSTM carries the first number to the end, also over twice the length it was trained on.",
         alt="Squared error against length: the LSTM stays far below the dotted line, the plain network on it.",
     )
 

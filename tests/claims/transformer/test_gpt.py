@@ -84,7 +84,7 @@ def test_loss_reaches_the_bayes_optimal_filter(claim):
     ax.axhline(counted, color=PALETTE[1], linestyle="--", label="trigram, held out")
     ax.axhline(floor, color=PALETTE[2], label="exact filter, held out")
     ax.set(xlabel="step", ylabel="nats per symbol")
-    ax.legend()
+    ax.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
     claim.figure(
         "loss",
         fig,
@@ -148,17 +148,18 @@ def test_probabilities_of_all_strings_sum_to_one(claim):
 def test_cached_generation_equals_the_full_pass(claim):
     task = make("text")
     context = task.facts["context"]
-    model = run(GPT, {"steps": 200}, task=task, evaluate=False).model
+    model = run(GPT, {"channels": 64, "layers": 2, "steps": 300}, task=task, evaluate=False).model
     x = task.splits["test"][0][: 2 * context].view(1, -1)
     with torch.no_grad():
         full, steps, cache = model.logits(x)[0], [], None
         for token in x.split(1, dim=1):
             out, cache = model.logits(token, cache)
             steps.append(out)
-        alone = model.logits(x[:, 1:])[0]
+        later = model.logits(x[:, 1:])[0]
     claim.measure("difference", (torch.cat(steps, 1) - full).abs().max().item())
     claim.measure("kept", cache[0][0].shape[2] / context)
-    assert not torch.allclose(alone[:, 0], full[:, 1])  # the past does count
+    # the past does count: without the first token the next logits differ
+    claim.measure("past", (later - full[:, 1:])[:, :context].abs().max().item())
 
     prompt = "A model "
     ids = torch.tensor([[task.facts["characters"].index(c) for c in prompt]])
@@ -167,8 +168,8 @@ def test_cached_generation_equals_the_full_pass(claim):
     claim.figure(
         "sample",
         f"prompt: {prompt!r}   seed: 0   temperature: 1\n\n{text}\n",
-        caption="What the default network writes after 200 steps on this catalogue's prose, character by character, "
-        "three times as far as it can look back. Words and their order come before sense.",
+        caption="What a GPT of two layers writes after 300 steps on this catalogue's prose, character by character, "
+        "three times as far as it can look back. Spelling comes first, then words, and sense last.",
         alt="A few lines of generated text.",
     )
 
@@ -199,19 +200,19 @@ def labels_needed(accuracy: dict[int, float], wanted: float = 0.9) -> float:
 
 
 def test_pretraining_saves_labels(claim):
-    symbols, length, counts = 5, 32, (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
-    sources = [cycle(symbols, stride) for stride in (1, 2, 3, 4)]
+    symbols, length, counts = 5, 16, (16, 32, 64, 128, 256, 512, 1024, 2048)
+    sources = [cycle(symbols, stride, clear=0.8) for stride in (1, -1)]
 
     def labelled(n: int) -> tuple[Tensor, Tensor]:
-        x = torch.cat([draw(s, n // 4, length + 1) for s in sources])
-        return x, torch.arange(4).repeat_interleave(n // 4)
+        x = torch.cat([draw(s, n // 2, length + 1) for s in sources])
+        return x, torch.arange(2).repeat_interleave(n // 2)
 
-    size = {"vocab": symbols, "context": length, "channels": 32, "heads": 2, "layers": 2}
+    size = {"vocab": symbols, "context": length + 1, "channels": 32, "heads": 2, "layers": 2}
     test, test_y = labelled(1000)
     curves: dict[str, list[dict[int, float]]] = {"pre-trained": [], "from scratch": []}
     for seed in range(3):
         torch.manual_seed(seed)
-        settings = {**size, "steps": 500, "batch_size": 32}
+        settings = {**size, "steps": 300, "batch_size": 32}
         body = run(GPT, settings, task=Task(labelled(8000)[0]), seed=seed, evaluate=False).model.state_dict()
         Pretrained.start = {k: v for k, v in body.items() if "head" not in k}
         pool, pool_y = labelled(max(counts))
@@ -220,7 +221,7 @@ def test_pretraining_saves_labels(claim):
             accuracy: dict[int, float] = {}
             for n in counts:
                 task = Task(pool[mixed[:n]], y=pool_y[mixed[:n]])
-                settings = {**size, "steps": 100, "batch_size": min(n, 32), "lr": 2e-3}
+                settings = {**size, "steps": 200, "batch_size": min(n, 32)}
                 model = run(cls, settings, task=task, seed=seed, evaluate=False).model
                 with torch.no_grad():
                     accuracy[n] = (model.logits(test)[0][:, -1].argmax(1) == test_y).float().mean().item()
@@ -237,13 +238,13 @@ def test_pretraining_saves_labels(claim):
                 run_.keys(), run_.values(), "o-", color=color, markersize=3, linewidth=1, label=None if i else start
             )
     ax.axhline(0.9, color=PALETTE[8], linestyle=":")
-    ax.set(xscale="log", xlabel="labelled sequences", ylabel="held-out accuracy", ylim=(0.2, 1.02))
+    ax.set(xscale="log", xlabel="labelled sequences", ylabel="held-out accuracy", ylim=(0.4, 1.02))
     ax.legend()
     claim.figure(
         "pretraining",
         fig,
-        caption="Accuracy in telling four sources apart after the same 100 steps of fine-tuning all weights, from "
-        "next-token pre-training or from scratch; three seeds. To predict the next symbol one has to infer which "
-        "source is speaking, so few labels are left to learn.",
+        caption="Accuracy in telling which way round a noisy cycle runs, after the same 200 steps of fine-tuning all "
+        "weights, from next-token pre-training or from scratch; three seeds. To predict the next symbol one has to "
+        "infer which way the cycle runs, so little is left to learn from labels.",
         alt="Accuracy against number of labels: the pre-trained curve rises far to the left of the one from scratch.",
     )
