@@ -41,6 +41,8 @@ from reference_impl.transformer.gpt import GPT
 
 
 class RLHFConfig(Config):
+    """Settings of RLHF."""
+
     vocab: PositiveInt = 9
     """V, the number of distinct tokens."""
     context: PositiveInt = 3
@@ -83,18 +85,18 @@ class RLHF(Reference):
         super().__init__(cfg)
         if cfg.prompt > cfg.context:
             raise ValueError(f"prompt={cfg.prompt} leaves no answer in rows of context+1={cfg.context + 1} tokens")
-        same = {name: getattr(cfg, name) for name in ("vocab", "context", "channels", "heads", "layers", "lr")}
+        same = cfg.model_dump(include={"vocab", "context", "channels", "heads", "layers", "lr"})
         self.policy = GPT(GPT.Config(**same))
         self.reference = deepcopy(self.policy).requires_grad_(False)
         self.reward_model = mlp((cfg.context + 1 - cfg.prompt) * cfg.vocab, cfg.hidden, 1)
 
     def phases(self) -> Sequence[Phase]:
         cfg = self.cfg
-        reward_model = {"reward_model": torch.optim.AdamW(self.reward_model.parameters(), lr=cfg.lr)}
+        reward_model, policy = (torch.optim.AdamW(m.parameters(), lr=cfg.lr) for m in (self.reward_model, self.policy))
         return (
             Phase("imitate", cfg.steps, self.imitate, self.policy.optimizers()),
-            Phase("compare", cfg.steps, self.compare, reward_model, stream="comparisons"),
-            Phase("reinforce", cfg.ppo_steps, self.reinforce, self.policy.optimizers(), begin=self.freeze),
+            Phase("compare", cfg.steps, self.compare, {"main": reward_model}, stream="comparisons"),
+            Phase("reinforce", cfg.ppo_steps, self.reinforce, {"main": policy}, begin=self.freeze),
         )
 
     def imitate(self, batch: Batch, opt: Optimizers) -> Metrics:
@@ -107,7 +109,7 @@ class RLHF(Reference):
         margin = self.reward(batch.x) - self.reward(batch.y)
         # eq. 1 of Ouyang et al., one pair per prompt
         loss = -F.logsigmoid(margin).mean()
-        opt.minimize("reward_model", loss)
+        opt.minimize("main", loss)
         return {"loss": loss, "accuracy": (margin > 0).float().mean()}
 
     def freeze(self) -> None:

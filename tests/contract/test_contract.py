@@ -218,7 +218,7 @@ def test_runs_in_bf16(path):
 
 def test_loss_is_a_scalar_with_gradient(path, trained):
     cls = class_of(path)
-    if cls.loss is Reference.loss:
+    if cls.loss is Reference.loss or not trained.model.phases():
         pytest.skip("no loss")
     losses = trained.model.loss(Batch(*make(cls.task).batch("train", 0, 8)))
     assert losses["loss"].ndim == 0
