@@ -366,17 +366,22 @@ def related(book: Book, e: Entry) -> str:
     items = []
     for x in around:
         joined.setdefault(x.target, []).append(x)
-        when = f' <span class="when">when {inline(x.relation.when)}</span>' if x.relation.when else ""
+        when = f' <span class="when">when {inline(uncapitalized(x.relation.when))}</span>' if x.relation.when else ""
         owner, _, claim = (x.proven or "").partition(".")
         where = f"#claim-{claim}" if owner == e.id else f"{owner}.html#claim-{claim}"
         proof = f' <a class="proof" href="{where}">proven by a claim</a>' if x.proven else ""
         said = f'<span class="type">{words(x.type)}</span> {chip(book.entries[x.target])}{when}{proof}'
         items.append(f'<li><p class="rel">{said}</p><div>{block(x.relation.why)}</div></li>')
     drawn = [
-        svg.Neighbor(node(book.entries[target]), ", ".join(words(x.type) for x in group), way(group[0]))
+        svg.Neighbor(node(book.entries[target]), [words(x.type) for x in group], way(group[0]))
         for target, group in list(joined.items())[:12]
     ]
     return div("related", svg.neighborhood(node(e), drawn) + f'<ul class="relations">{"".join(items)}</ul>')
+
+
+def uncapitalized(text: str) -> str:
+    """A sentence as part of another one; names and formulas at its start stay as they are."""
+    return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 
 def way(x: Edge) -> int:

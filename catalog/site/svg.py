@@ -297,8 +297,8 @@ class Neighbor:
     """A pattern beside another one."""
 
     node: Node
-    words: str
-    """The relations as one reads them."""
+    words: list[str]
+    """The relations as one reads them, the strongest first."""
     way: int
     """Where the line points: 1 at the neighbor, -1 at the center, 0 nowhere."""
 
@@ -314,7 +314,7 @@ def neighborhood(center: Node, around: Sequence[Neighbor]) -> str:
         out.append(f'<path class="edge" d="M124 {y0:g}C170 {y0:g} 150 {y:g} 200 {y:g}H{x - 5 * (n.way > 0):g}"/>')
         out.append(arrowhead(x, y, 1, 0) if n.way > 0 else arrowhead(124, y0, -1, 0) if n.way < 0 else "")
         boxes.append(_box(n.node, x + w / 2, y, w, h))
-        said = n.words if len(n.words) < 25 else n.words[:23] + "…"
+        said = n.words[0] if len(n.words) == 1 else f"{n.words[0]} +{len(n.words) - 1}"
         boxes.append(f'<text class="label halo" x="{x - 10:g}" y="{y - 5:g}" text-anchor="end">{escape(said)}</text>')
     title = f"What {center.name} is related to"
     return svg("graph neighborhood", WIDTH, height, [*out, *boxes], title, role="group")
