@@ -493,13 +493,21 @@ def _gray(png: bytes) -> bool:
     return all(row[0::step] == row[1::step] == row[2::step] for row in rows)
 
 
-def _ink(root: ET.Element, id: str) -> None:
-    """Let gray pictures take the page's ink: dark becomes the text's color, white the paper."""
-    gray = [image for image in root.iter(f"{{{_SVG}}}image") if _gray(_png(image))]
-    for image in gray:
-        image.set("filter", f"url(#{id})")
-    if gray:
-        root.insert(0, ET.fromstring(_INK.format(svg=_SVG, id=id)))
+def _ink(root: ET.Element) -> None:
+    """Let gray pictures take the page's ink: dark becomes the text's color, white the paper.
+
+    Where the same axes hold a picture with color, as points on a colored field, black stays black.
+    """
+    axes = [g for g in root.iter(f"{{{_SVG}}}g") if g.get("id", "").startswith("axes_")] or [root]
+    found = False
+    for panel in axes:
+        images = list(panel.iter(f"{{{_SVG}}}image"))
+        if images and all(_gray(_png(image)) for image in images):
+            found = True
+            for image in images:
+                image.set("filter", "url(#ink)")
+    if found:
+        root.insert(0, ET.fromstring(_INK.format(svg=_SVG)))
 
 
 def _png(image: ET.Element) -> bytes:
@@ -513,7 +521,7 @@ def _png(image: ET.Element) -> bytes:
 
 # opacity is darkness, color is the ink around
 _INK = (
-    '<filter xmlns="{svg}" id="{id}" color-interpolation-filters="sRGB">'
+    '<filter xmlns="{svg}" id="ink" color-interpolation-filters="sRGB">'
     '<feColorMatrix values="0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 -0.2126 -0.7152 -0.0722 1 0" result="dark"/>'
     '<feFlood flood-color="currentColor"/><feComposite in2="dark" operator="in"/></filter>'
 )
@@ -522,6 +530,7 @@ _INK = (
 def figure_inline(text: str, prefix: str, alt: str) -> str:
     """A figure for the page itself, in its ink and type; ids that nothing refers to go, others become unique."""
     root = _clean(text)
+    _ink(root)
     used = {m for e in root.iter() for v in e.attrib.values() for m in re.findall(r"#([\w.\-]+)", v)}
     for element in root.iter():
         if (name := element.attrib.pop("id", None)) in used:
@@ -535,7 +544,6 @@ def figure_inline(text: str, prefix: str, alt: str) -> str:
             element.set("style", re.sub(r"\s*font-family:[^;]*;?", "", style).strip())
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    _ink(root, f"{prefix}-ink")
     root.set("class", "figure")
     root.set("role", "img")
     root.set("aria-label", alt)
@@ -549,7 +557,7 @@ def figure_file(text: str, ink: str = "#26292e", dark_ink: str = "#d9dce1") -> s
     style = ET.Element(f"{{{_SVG}}}style")
     dark = f"@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}}}"
     style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}{dark}"
-    _ink(root, "ink")
+    _ink(root)
     root.insert(0, style)
     return _text(root)
 

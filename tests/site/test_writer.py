@@ -177,6 +177,13 @@ def test_gray_pictures_take_the_ink_of_the_page(address: str, inked: bool):
     assert ("url(#ink)" in svg.figure_file(source)) == inked
 
 
+def test_black_points_on_a_colored_field_stay_black():
+    gray, red = (f'<image xmlns="http://www.w3.org/2000/svg" href="{png(p)}"/>' for p in ((0, 0, 0), (200, 0, 0)))
+    panels = f'<g id="axes_1">{gray}</g><g id="axes_2">{red}{gray}</g>'
+    drawn = svg.figure_inline(f'<svg xmlns="http://www.w3.org/2000/svg">{panels}</svg>', "p", "")
+    assert drawn.count("url(#p-ink)") == 1
+
+
 def test_a_structure_draws_every_flow():
     components = entry().structure
     drawing = svg.structure(components, "Sample")
