@@ -7,7 +7,7 @@ Idea
 
     A network predicts eps from (x_t, t). The variational bound on log p(x_0) is a weighted sum
     over t of its squared errors; leaving out the weights gives better samples. The best
-    prediction is -sqrt(1 - abar_t) times the score of the noisy data, so it points from x_t
+    prediction is -sqrt(1 - abar_t) times the score of the noisy data: taking it away moves x_t
     to where data are likely. Sampling starts at pure noise and undoes the steps one by one.
 
 Source
