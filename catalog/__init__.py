@@ -1,4 +1,4 @@
-"""The catalogue of generative-AI patterns, to ask questions of.
+"""The catalog of generative-AI patterns, to ask questions of.
 
 >>> import catalog
 >>> cat = catalog.load()
@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .catalogue import Catalog, Related, RelatedList, Route, Step
+    from .catalog import Catalog, Related, RelatedList, Route, Step
     from .errors import CatalogError, NoPath, Problem, UnknownPattern
     from .graph import RELATIONS, RelationKind
     from .loader import load
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "load": "loader",
-    "Catalog": "catalogue", "Related": "catalogue", "RelatedList": "catalogue",
-    "Route": "catalogue", "Step": "catalogue",
+    "Catalog": "catalog", "Related": "catalog", "RelatedList": "catalog",
+    "Route": "catalog", "Step": "catalog",
     "CatalogError": "errors", "NoPath": "errors", "Problem": "errors", "UnknownPattern": "errors",
     "RELATIONS": "graph", "RelationKind": "graph",
     "Entry": "schema",

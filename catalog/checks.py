@@ -1,4 +1,4 @@
-"""What holds a catalogue and its code together: references, symbols, tests and evidence, read without running them."""
+"""What holds a catalog and its code together: references, symbols, tests and evidence, read without running them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import evidence
-from .catalogue import Catalog
+from .catalog import Catalog
 from .errors import Problem, did_you_mean
 from .loader import shown
 from .schema import Entry

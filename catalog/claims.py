@@ -36,7 +36,7 @@ MAX_FIGURE = 100_000
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which claims to measure, and whether to record them."""
-    group = parser.getgroup("claims of the catalogue")
+    group = parser.getgroup("claims of the catalog")
     group.addoption("--claims", default="exact", help="exact (default), all, none, or ids: vae,gan.some_claim")
     group.addoption("--record", action="store_true", help="write what was measured to evidence.json")
 

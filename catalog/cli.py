@@ -16,7 +16,7 @@ import click
 from .errors import CatalogError, NoPath, Problem, UnknownPattern
 
 if TYPE_CHECKING:
-    from .catalogue import Catalog
+    from .catalog import Catalog
     from .schema import Entry
 
 EXTRAS = {
@@ -41,7 +41,7 @@ class Commands(click.Group):
             return result
         except CatalogError as err:
             click.echo(err, err=True)
-            click.echo(f"{count(err.problems, 'problem')}; the catalogue cannot be used", err=True)
+            click.echo(f"{count(err.problems, 'problem')}; the catalog cannot be used", err=True)
             ctx.exit(1)
         except NoPath as err:
             click.echo(err, err=True)
@@ -72,7 +72,7 @@ class PatternName(click.ParamType):
         from click.shell_completion import CompletionItem
 
         try:
-            return [CompletionItem(e.id, help=e.name) for e in catalogue() if e.id.startswith(incomplete.lower())]
+            return [CompletionItem(e.id, help=e.name) for e in loaded() if e.id.startswith(incomplete.lower())]
         except CatalogError:
             return []
 
@@ -107,7 +107,7 @@ def version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=version, help="Print the version.")
 def cli() -> None:
-    """Ask, run, verify and extend the catalogue of generative-AI patterns."""
+    """Ask, run, verify and extend the catalog of generative-AI patterns."""
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def main() -> None:
 @as_json
 def list_(family: str | None, kind: str | None, status: str | None, as_json: bool) -> None:
     """List the entries."""
-    cat = catalogue()
+    cat = loaded()
     for field, value, known in (
         ("family", family, list(cat.titles)),
         ("kind", kind, choices("kind")),
@@ -155,7 +155,7 @@ def show(id: str, as_json: bool) -> None:
     """Show one entry: what it is, when to use it, what was measured."""
     from . import evidence
 
-    cat = catalogue()
+    cat = loaded()
     entry = cat.get(id)
     measured = evidence.read(cat.folder / entry.family / entry.id) if cat.folder else {}
     if as_json:
@@ -182,7 +182,7 @@ def show(id: str, as_json: bool) -> None:
 def related(id: str, types: tuple[str, ...], direction: Any, depth: int, as_json: bool) -> None:
     """Show what relations lead to, and the reason along each."""
     try:
-        found = catalogue().related(id, types or None, direction, depth)
+        found = loaded().related(id, types or None, direction, depth)
     except ValueError as err:
         raise click.UsageError(str(err)) from None
     if as_json:
@@ -197,7 +197,7 @@ def related(id: str, types: tuple[str, ...], direction: Any, depth: int, as_json
 @as_json
 def path(a: str, b: str, as_json: bool) -> None:
     """Show a shortest chain of relations between two entries."""
-    route = catalogue().path(a, b)
+    route = loaded().path(a, b)
     if as_json:
         emit(ids=route.ids, steps=[s._asdict() for s in route])
     else:
@@ -213,7 +213,7 @@ def path(a: str, b: str, as_json: bool) -> None:
 def search(text: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find entries that speak of something. Exit code 1 if there are none."""
     asked = " ".join(text)
-    hits = catalogue().search(asked, limit)
+    hits = loaded().search(asked, limit)
     if as_json:
         emit(query=asked, corrected=hits.corrected, hits=[h._asdict() for h in hits])
     else:
@@ -352,7 +352,7 @@ def verify(
     """Measure claims again and record the evidence. IDS are patterns or single claims (vae.some_claim)."""
     if not (ids or all_ or changed):
         raise click.UsageError("say what to verify: IDS, --changed or --all")
-    cat = catalogue()
+    cat = loaded()
     wanted = []
     for id in ids:
         name, dot, claim = id.partition(".")
@@ -415,7 +415,7 @@ def new(id: str, family: str, name: str) -> None:
 def validate(path: Path | None, as_json: bool) -> None:
     """Find everything that is wrong with entries.
 
-    PATH is a folder of <family>/<id>.yaml, or one entry; by default the catalogue in use.
+    PATH is a folder of <family>/<id>.yaml, or one entry; by default the catalog in use.
 
     Fields, relations, references, symbols; in a checkout also tests and evidence. Exit code 1 if there is anything.
     """
@@ -470,15 +470,15 @@ def serve(ctx: click.Context, port: int) -> None:
 # -- helpers
 
 
-def catalogue() -> Catalog:
-    """The catalogue, loaded when a command needs it."""
+def loaded() -> Catalog:
+    """The catalog, loaded when a command needs it."""
     from .loader import load
 
     return load()
 
 
 def runnable(name: str) -> tuple[Catalog, Entry]:
-    """The catalogue and one sound entry of it: what runs need, also while another entry is being written."""
+    """The catalog and one sound entry of it: what runs need, also while another entry is being written."""
     from .loader import read
 
     cat, problems = read()

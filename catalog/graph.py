@@ -1,4 +1,4 @@
-"""The types of relations and their rules, in one table; and the catalogue as a networkx graph."""
+"""The types of relations and their rules, in one table; and the catalog as a networkx graph."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def edges(entries: Iterable[Entry]) -> list[Edge]:
 
 
 def build(entries: Mapping[str, Entry]) -> nx.MultiDiGraph:
-    """The catalogue as a frozen graph.
+    """The catalog as a frozen graph.
 
     A node is an id, with the attributes name, family, kind, year, status, difficulty, tags and summary.
     An edge's key is the type of the relation; its attributes are type, why, when, fixes, claim (`entry.claim`)

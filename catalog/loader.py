@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from . import data, names, strict_yaml
-from .catalogue import Catalog
+from .catalog import Catalog
 from .errors import CatalogError, Problem, did_you_mean
 from .graph import RELATIONS, cycles
 from .schema import Entry, Id, Line, Model, Relation
@@ -27,7 +27,7 @@ class About(Model):
     """What `catalog.yaml`, beside the families' folders, says."""
 
     name: Line
-    """Title of the catalogue."""
+    """Title of the catalog."""
     families: dict[Id, Line]
     """Title of each family by the name of its folder, in the order in which they are shown."""
 
@@ -54,7 +54,7 @@ class Draft:
 
 
 def load(path: str | Path | None = None) -> Catalog:
-    """The catalogue in a folder of entries `<family>/<id>.yaml`; by default the one that comes with this package.
+    """The catalog in a folder of entries `<family>/<id>.yaml`; by default the one that comes with this package.
 
     `catalog.yaml` in the folder gives titles to the families; without it a family is called as its folder.
 
@@ -74,7 +74,7 @@ def load(path: str | Path | None = None) -> Catalog:
 def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
     """What can be read of a folder of entries, and everything that is wrong with it.
 
-    The catalogue holds the entries that are well-formed in themselves, and those of their relations whose
+    The catalog holds the entries that are well-formed in themselves, and those of their relations whose
     target is one of them; it is whole if there are no problems.
     """
     root = data.folder() if path is None else Path(path)

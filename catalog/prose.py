@@ -52,10 +52,15 @@ def _formula(text: str) -> str:
     return re.sub(r"\\[,;:! ]|[{}~]|\\", lambda m: "" if m[0] in "{}\\" else " ", text)
 
 
-def passages(entry: Entry) -> Iterator[tuple[str, str]]:
-    """The prose of an entry as (section, plain text), in the order of the page; lists of sentences are one passage."""
+def passages(entry: Entry, family: str = "") -> Iterator[tuple[str, str]]:
+    """The prose of an entry as (section, plain text), in the order of the page; lists of sentences are one passage.
+
+    `family` is the title of the entry's family. The first passage says in one sentence what a card would.
+    """
     e = entry
+    known_as = f" (also called {', '.join(e.aliases)})" if e.aliases else ""
     once = {
+        "facts": f"{e.name}{known_as} was introduced in {e.year}; it belongs to the family {family or e.family}.",
         "summary": e.summary,
         "intent": e.intent,
         "problem": e.problem,

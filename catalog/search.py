@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .catalogue import Catalog
+    from .catalog import Catalog
 
 WEIGHTS = {"name": 4.0, "aliases": 3.0, "tags": 2.0, "summary": 1.6, "intent": 1.4, "problem": 1.2, "solution": 1.2}
 """How much a word in a section counts; 1 in all others."""
@@ -50,7 +50,7 @@ class Hits(list[Hit]):
 
 
 class Index:
-    """An index of the catalogue, built once. Its rows are passages, since words are rare in them and not in entries."""
+    """An index of the catalog, built once. Its rows are passages, since words are rare in them and not in entries."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.names = {e.id: e.name for e in catalog}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from .catalogue import Catalog
+from .catalog import Catalog
 from .loader import load
 
 
@@ -20,7 +20,7 @@ def snapshot(catalog: Catalog, date: datetime.date) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[1] / "reference_impl" / "tasks" / "catalogue.txt"
+    path = Path(__file__).parents[1] / "reference_impl" / "tasks" / "catalog.txt"
     text = snapshot(load(), datetime.date.today())
     path.write_text(text, encoding="utf-8")
     print(f"{path}: {len(text):,} characters")

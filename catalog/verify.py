@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import evidence
-from .catalogue import Catalog
+from .catalog import Catalog
 from .digest import digest
 from .schema import Claim, Entry
 
@@ -23,7 +23,7 @@ Todo = tuple[Entry, Claim]
 
 
 def root_of(catalog: Catalog) -> Path | None:
-    """The checkout that the catalogue's entries lie in; None where they are installed."""
+    """The checkout that the catalog's entries lie in; None where they are installed."""
     if catalog.folder is None:
         return None
     root = catalog.folder.resolve().parent

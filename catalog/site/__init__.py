@@ -1,1 +1,1 @@
-"""The documentation site: a writer that turns the catalogue into pages, and what builds, checks and serves them."""
+"""The documentation site: a writer that turns the catalog into pages, and what builds, checks and serves them."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .. import evidence
-from ..catalogue import Catalog
+from ..catalog import Catalog
 from ..evidence import Evidence, Figure
 from ..graph import Edge
 from ..schema import Claim, Entry
@@ -43,7 +43,7 @@ class Book:
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
-        """All entries by id, in the catalogue's order."""
+        """All entries by id, in the catalog's order."""
         return {e.id: e for e in self.catalog}
 
     @cached_property
@@ -87,10 +87,10 @@ class Book:
 
 
 def read(catalog: Catalog, site: Path, assets: dict[str, bytes]) -> Book:
-    """The book of a catalogue that was loaded from files, with the hand-written part of the site and more assets."""
+    """The book of a catalog that was loaded from files, with the hand-written part of the site and more assets."""
     records, figures, sources = {}, {}, {}
     for entry in catalog:
-        assert catalog.folder is not None, "a site is made of a catalogue that lies in files"
+        assert catalog.folder is not None, "a site is made of a catalog that lies in files"
         folder = catalog.folder / entry.family / entry.id
         try:
             records[entry.id] = evidence.read(folder)

@@ -1,4 +1,4 @@
-"""Pages about the whole catalogue: home, gallery, map; and what machines read."""
+"""Pages about the whole catalog: home, gallery, map; and what machines read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .text import escape, inline, math, plain
 
 
 def hand_written(book: Book, text: str) -> str:
-    """A hand-written page with `{{name}}` replaced by what is derived from the catalogue."""
+    """A hand-written page with `{{name}}` replaced by what is derived from the catalog."""
     claims = [(id, c) for id, e in book.entries.items() for c in e.claims]
     values: dict[str, str] = {
         "patterns": str(len(book.entries)),
@@ -215,7 +215,7 @@ def llms(book: Book) -> str:
     rows = [
         f"# {book.catalog.name}",
         "",
-        "> A catalogue in which every stated claim is a test and every page shows what its last run measured.",
+        "> A catalog in which every stated claim is a test and every page shows what its last run measured.",
         "",
     ]
     for f, title in book.families.items():

@@ -361,7 +361,7 @@ def related(book: Book, e: Entry) -> str:
     """The neighborhood as a drawing, and each relation with its reason."""
     around = book.catalog.edges(e.id)
     if not around:
-        return "<p>No relation to another pattern of the catalogue is stated yet.</p>"
+        return "<p>No relation to another pattern of the catalog is stated yet.</p>"
     joined: dict[str, list[Edge]] = {}
     items = []
     for x in around:

@@ -341,7 +341,7 @@ def place(
     """Center of each box, (family, top, height) of each band, and the height of all.
 
     Each family is a band; within it time runs to the right. With many columns a pattern stands at the rank of its
-    year in the whole catalogue, so that columns line up over bands; with two columns they are filled in order.
+    year in the whole catalog, so that columns line up over bands; with two columns they are filled in order.
     """
     slot = slots(nodes, columns)
     at: dict[str, tuple[float, float]] = {}
@@ -365,7 +365,7 @@ def place(
 
 
 def timeline(nodes: Sequence[Node], edges: Sequence[Edge], families: dict[str, str], columns: int, cls: str) -> str:
-    """The whole catalogue: a band for each family, boxes in order of time, a curve for each relation."""
+    """The whole catalog: a band for each family, boxes in order of time, a curve for each relation."""
     w, h = (230.0, 56.0) if columns <= 2 else (168.0, 64.0)
     at, bands, height = place(nodes, list(families), columns, w, h)
     width, bw, bh = w * columns, w - 14, 40.0

@@ -122,7 +122,7 @@ class RLHF(Reference):
         with torch.no_grad():
             old = self.log_prob(x)
             reward, kl = self.reward(x), old - self.log_prob(x, self.reference)
-            # (1) of the docstring, one term per answer. At the optimum all returns are log Z: the
+            # (1) of the docstring, one term per answer. At the optimum all returns are beta log Z: the
             # gradient's noise dies out too, unless one divides by the standard deviation.
             returns = reward - self.cfg.kl_weight * kl
             baseline = returns.mean()

@@ -225,4 +225,3 @@ def read_log(out: Path) -> list[dict[str, Any]]:
         return []
     lines = (out / LOG).read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines[:-1]]
-

@@ -37,6 +37,8 @@ from reference_impl.core import Config, Phase, Reference, Task, main
 
 
 class HopfieldConfig(Config):
+    """Settings of the Hopfield network."""
+
     units: PositiveInt = 64
     """D, the number of units."""
     sweeps: PositiveInt = 10

@@ -46,6 +46,8 @@ Weights = tuple[Tensor, Tensor, Tensor]
 
 
 class RBMConfig(Config):
+    """Settings of the RBM."""
+
     visible: PositiveInt = 64
     """V, the number of observed bits."""
     hidden: PositiveInt = 128

@@ -42,6 +42,8 @@ from reference_impl.core import Batch, Config, Losses, Reference, Task, main
 
 
 class RealNVPConfig(Config):
+    """Settings of RealNVP."""
+
     shape: tuple[int, ...] = (1, 8, 8)
     """Shape of one observation."""
     levels: Literal[0] | Annotated[int, Field(ge=2)] = 17

@@ -45,7 +45,8 @@ class BetaVAE(VAE):
     def loss(self, batch: Batch) -> Losses:
         """Distortion plus beta times rate, in nats; `elbo` stays the unweighted bound."""
         losses = super().loss(batch)
-        return losses | {"loss": losses["distortion"] + self.cfg.beta * losses["rate"]}
+        distortion, rate = losses["distortion"], losses["rate"]
+        return losses | {"loss": distortion + self.cfg.beta * rate}
 
 
 if __name__ == "__main__":

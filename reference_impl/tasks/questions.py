@@ -1,4 +1,4 @@
-"""Passages of text and questions whose answers are in them: the catalogue's prose, invented facts, own files."""
+"""Passages of text and questions whose answers are in them: the catalog's prose, invented facts, own files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..core.reference import Reference
 from ..core.task import Score, Task
 from . import files
 
-SNAPSHOT = Path(__file__).with_name("catalogue.txt")
-"""The catalogue's prose as of the date in its first line: blocks of `## id / section` and a line of text."""
+SNAPSHOT = Path(__file__).with_name("catalog.txt")
+"""The catalog's prose as of the date in its first line: blocks of `## id / section` and a line of text."""
 FACTS = "facts"
-"""The section whose passages questions about the catalogue are made from; see `FACT`."""
+"""The section whose passages questions about the catalog are made from; see `FACT`."""
 FACT = re.compile(
     r"(?P<name>.+?)(?: \(also called (?P<aliases>.+)\))? was introduced in (?P<year>\d{4}); "
     r"it belongs to the family (?P<family>.+)\."
@@ -38,7 +38,7 @@ class Questions(Task):
 
     data: passages; or "facts", 8,000 invented facts of which 2,000 are never asked about in training; or a file or
     folder of text, whose paragraphs are passages and whose lines `question <tab> answer` are questions. By default
-    the passages of the catalogue's snapshot.
+    the passages of the catalog's snapshot.
     """
 
     kind = "strings"
@@ -56,7 +56,7 @@ class Questions(Task):
             self.passages = [(str(id), str(section), str(text)) for id, section, text in data]
             asked = about(self.passages)
         if not self.passages:
-            raise ValueError(f"{data or 'the catalogue'}: no passage of text")
+            raise ValueError(f"{data or 'the catalog'}: no passage of text")
         held_out = asked if held_out is None else held_out
         self.words = sorted({w for text in texts(self.passages, [*asked, *held_out]) for w in words(text)})
         (y, x), (test_y, test_x) = columns(asked), columns(held_out)

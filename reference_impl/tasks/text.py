@@ -1,4 +1,4 @@
-"""Text, character by character: the catalogue's own prose (a dated snapshot), or any file given."""
+"""Text, character by character: the catalog's own prose (a dated snapshot), or any file given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..core.reference import Batch, Reference
 from ..core.task import Score, Task
 from . import files
 
-SNAPSHOT = Path(__file__).with_name("catalogue.txt")
+SNAPSHOT = Path(__file__).with_name("catalog.txt")
 """Prose of the entries as of the date in its first line; fixed, so that editing an entry does not change results."""
 
 
@@ -28,7 +28,7 @@ class Text(Task):
     def __init__(self, data: str | Path = SNAPSHOT, context: int = 128) -> None:
         if data == SNAPSHOT and not SNAPSHOT.exists():
             raise FileNotFoundError(
-                f"{SNAPSHOT}: the catalogue's prose is missing here; give a text of your own with --data FILE"
+                f"{SNAPSHOT}: the catalog's prose is missing here; give a text of your own with --data FILE"
             )
         codes = np.frombuffer(files.text(data).encode("utf-32-le"), "<u4")
         if len(codes) < 20 * context:

@@ -1,4 +1,4 @@
-"""A small catalogue to try things on: three entries that are as short as an entry can be."""
+"""A small catalog to try things on: three entries that are as short as an entry can be."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Genai = Callable[..., Result]
 
 @pytest.fixture
 def genai(small: Path, monkeypatch: pytest.MonkeyPatch) -> Genai:
-    """`genai-patterns`, on the small catalogue."""
+    """`genai-patterns`, on the small catalog."""
     monkeypatch.setenv(data.VARIABLE, str(small))
 
     def call(*arguments: str) -> Result:
@@ -138,13 +138,13 @@ def test_exit_codes_are_documented(genai: Genai) -> None:
     assert "Exit codes: 0 all is well; 1 problems were found; 2 the command cannot be run as given." in text
 
 
-def test_a_broken_catalogue_is_reported_whole(genai: Genai, folder: Any) -> None:
+def test_a_broken_catalog_is_reported_whole(genai: Genai, folder: Any) -> None:
     folder.text("flow/x.yaml", "id: x\nid: y\n")
     result = genai("list")
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "flow/x.yaml:2:1: the key 'id' is given twice" in result.stderr
-    assert "the catalogue cannot be used" in result.stderr
+    assert "the catalog cannot be used" in result.stderr
 
 
 def test_validate(genai: Genai, small: Path, folder: Any) -> None:
@@ -283,7 +283,7 @@ def test_interrupting_gives_130(genai: Genai, monkeypatch: pytest.MonkeyPatch) -
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "catalogue", interrupt)
+    monkeypatch.setattr(cli, "loaded", interrupt)
     result = genai("list")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
@@ -318,7 +318,7 @@ def test_a_terminal_gets_a_drawn_table_and_no_color_is_respected(
 
 
 def real(*arguments: str) -> Result:
-    """`genai-patterns`, on the real catalogue."""
+    """`genai-patterns`, on the real catalog."""
     env = {data.VARIABLE: str(ROOT / "patterns")}
     result = CliRunner().invoke(cli.cli, arguments, prog_name="genai-patterns", env=env)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

@@ -1,4 +1,4 @@
-"""Questions to a small catalogue, and to the real one."""
+"""Questions to a small catalog, and to the real one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import catalog
 from catalog import data, names, scaffold, search
-from catalog.catalogue import Catalog
+from catalog.catalog import Catalog
 from catalog.errors import NoPath, UnknownPattern
 from catalog.graph import RELATIONS, SHOWN, cycles
 from catalog.prose import plain
@@ -195,7 +195,7 @@ def test_cycles_are_those_of_networkx() -> None:
 
 @pytest.fixture(params=["fts5", "python"])
 def both(request: pytest.FixtureRequest, cat: Catalog, monkeypatch: pytest.MonkeyPatch) -> Catalog:
-    """The catalogue with sqlite's full-text search, and without it."""
+    """The catalog with sqlite's full-text search, and without it."""
     if request.param == "python":
         monkeypatch.setattr(search.Index, "_database", lambda self: None)
     return cat
@@ -235,7 +235,7 @@ def test_passages_are_plain_prose(cat: Catalog) -> None:
     assert ("solution", "Write one with p(x) in it.") in mine
     assert ("failure_modes", "Collapse: It stops. Look. Start again.") in mine
     assert ("relations", "A reason for specializes.") in mine
-    assert [s for s, _ in mine][:3] == ["summary", "intent", "problem"]
+    assert [s for s, _ in mine][:3] == ["facts", "summary", "intent"]
     assert all(text and "$" not in text for _, text in mine)
 
 
@@ -309,7 +309,7 @@ def test_the_exported_schema_is_current() -> None:
 # -- the real entries
 
 
-def test_the_real_catalogue_holds_and_is_complete() -> None:
+def test_the_real_catalog_holds_and_is_complete() -> None:
     cat = catalog.load(ROOT / "patterns")
     assert [str(p) for p in cat.completeness()] == []
     for entry in cat:
@@ -323,7 +323,8 @@ def test_the_real_catalogue_holds_and_is_complete() -> None:
 def test_the_examples_in_the_docstrings_hold() -> None:
     import doctest
 
-    from catalog import catalogue, loader, prose
+    from catalog import catalog as catalogs
+    from catalog import loader, prose
 
-    for module in (catalog, catalogue, loader, prose):
+    for module in (catalog, catalogs, loader, prose):
         assert doctest.testmod(module).failed == 0, module.__name__

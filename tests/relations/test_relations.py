@@ -1,4 +1,4 @@
-"""The relations of the catalogue hold in the code."""
+"""The relations of the catalog hold in the code."""
 
 import ast
 import importlib
@@ -85,7 +85,7 @@ def test_at_least_three_edges_are_proven_equal_by_running_both():
     assert sum(r.type in {"reduces_to", "equivalent_to"} for _, r in PROVEN) >= 3
 
 
-def test_references_know_nothing_of_the_catalogue():
+def test_references_know_nothing_of_the_catalog():
     for path in (ROOT / "reference_impl").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             found = (

@@ -22,7 +22,7 @@ sys.exit(build(home / "public", path=home / "patterns"))
 
 @dataclass(frozen=True)
 class Site:
-    """The real catalogue and one hostile entry, built as users build it."""
+    """The real catalog and one hostile entry, built as users build it."""
 
     folder: Path
     log: str

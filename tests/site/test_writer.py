@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from catalog import loader
-from catalog.catalogue import Catalog
+from catalog.catalog import Catalog
 from catalog.evidence import Record
 from catalog.site import annotate, pattern, svg, text, writer
 from catalog.site.book import ROOT, Book, contributing, read, site_folder
@@ -57,7 +57,7 @@ def test_only_what_changed_is_written_and_stale_files_go(tmp_path: Path):
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["c.md"]
 
 
-def test_the_real_catalogue_renders_a_page_for_each_pattern():
+def test_the_real_catalog_renders_a_page_for_each_pattern():
     catalog = loader.load()
     files = writer.render(read(catalog, site_folder(), {}))
     assert {f"patterns/{e.id}.md" for e in catalog} <= set(files)

@@ -42,7 +42,7 @@ def test_retrieval_breaks_down_near_load_0138(claim):
         "breakdown",
         fig,
         caption="Overlap of a memory with the state in which recall that starts at it ends; 2,000 units, three sets of "
-        "random memories. Up to a load of 0.138 memories stay put; beyond it they dissolve within a few percent of load.",
+        "random memories. Up to a load of 0.138 memories stay put; beyond it they dissolve within a few percent more.",
         alt="Overlap stays near one up to a load of 0.138 memories per unit and then falls to about 0.4 at 0.2.",
     )
 

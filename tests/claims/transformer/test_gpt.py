@@ -148,7 +148,7 @@ def test_probabilities_of_all_strings_sum_to_one(claim):
 def test_cached_generation_equals_the_full_pass(claim):
     task = make("text")
     context = task.facts["context"]
-    model = run(GPT, {"channels": 64, "layers": 2, "steps": 300}, task=task, evaluate=False).model
+    model = run(GPT, {"channels": 64, "layers": 2, "steps": 300}, task=task, evaluate=False).model.double()
     x = task.splits["test"][0][: 2 * context].view(1, -1)
     with torch.no_grad():
         full, steps, cache = model.logits(x)[0], [], None
@@ -168,7 +168,7 @@ def test_cached_generation_equals_the_full_pass(claim):
     claim.figure(
         "sample",
         f"prompt: {prompt!r}   seed: 0   temperature: 1\n\n{text}\n",
-        caption="What a GPT of two layers writes after 300 steps on this catalogue's prose, character by character, "
+        caption="What a GPT of two layers writes after 300 steps on this catalog's prose, character by character, "
         "three times as far as it can look back. Spelling comes first, then words, and sense last.",
         alt="A few lines of generated text.",
     )

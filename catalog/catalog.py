@@ -1,4 +1,4 @@
-"""The loaded catalogue: entries by name, and the questions one can ask of their relations."""
+"""The loaded catalog: entries by name, and the questions one can ask of their relations."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class Catalog:
         return list(self._entries)
 
     def families(self) -> dict[str, tuple[str, list[str]]]:
-        """Title and ids of every family that has entries, in the catalogue's order.
+        """Title and ids of every family that has entries, in the catalog's order.
 
         >>> import catalog
         >>> catalog.load().families()["latent_variable"][0]
@@ -206,9 +206,9 @@ class Catalog:
 
         >>> import catalog
         >>> [section for id, section, text in catalog.load().passages() if id == "vae"][:3]
-        ['summary', 'intent', 'problem']
+        ['facts', 'summary', 'intent']
         """
-        return [(e.id, section, text) for e in self for section, text in passages(e)]
+        return [(e.id, section, text) for e in self for section, text in passages(e, self.titles.get(e.family, ""))]
 
     # -- relations
 
@@ -305,7 +305,7 @@ class Catalog:
 
     @cached_property
     def graph(self) -> nx.MultiDiGraph:
-        """The catalogue as a frozen `networkx.MultiDiGraph`: nodes are ids, an edge's key is its type.
+        """The catalog as a frozen `networkx.MultiDiGraph`: nodes are ids, an edge's key is its type.
 
         Inverse edges are there too, with `derived=True`; `why`, `when`, `fixes` and `claim` are attributes of edges.
 
@@ -316,7 +316,7 @@ class Catalog:
         return graphs.build(self._entries)
 
     def completeness(self) -> list[Problem]:
-        """What a finished catalogue has and this one lacks: every entry reachable from every other, and every
+        """What a finished catalog has and this one lacks: every entry reachable from every other, and every
         entry with at least two relations of two types, seen from itself. Not asked for by `catalog.load`."""
         problems = []
         for e in self:
