@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog import loader
+from catalog import data, loader
 from catalog.catalog import Catalog
 from catalog.evidence import Record
 from catalog.site import annotate, pattern, svg, text, writer
@@ -37,10 +38,11 @@ def book(measured: Record | None = None, prose: str = "Plain words with $x^2$.")
     return Book(catalog, evidence={"sample": {"c": measured} if measured else {}})
 
 
-def test_the_hash_seed_changes_no_byte():
+def test_the_hash_seed_changes_no_byte(tmp_path: Path):
+    patterns = shutil.copytree(data.folder(), tmp_path / "patterns")  # `verify` may be writing to the original
     digests = set()
     for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed}
+        environment = os.environ | {"PYTHONHASHSEED": seed, data.VARIABLE: str(patterns)}
         command = [sys.executable, "-c", PRINT_DIGEST]
         done = subprocess.run(command, env=environment, cwd=ROOT, text=True, capture_output=True, check=True)
         digests.add(done.stdout)
