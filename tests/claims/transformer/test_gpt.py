@@ -200,51 +200,51 @@ def labels_needed(accuracy: dict[int, float], wanted: float = 0.9) -> float:
 
 
 def test_pretraining_saves_labels(claim):
-    symbols, length, counts = 5, 16, (16, 32, 64, 128, 256, 512, 1024, 2048)
-    sources = [cycle(symbols, stride, clear=0.8) for stride in (1, -1)]
+    symbols, length, counts = 5, 16, (32, 64, 128, 256, 512, 1024, 2048)
+    sources = [cycle(symbols, stride, clear=0.8) for stride in (1, 2, 3, 4)]
 
-    def labelled(n: int) -> tuple[Tensor, Tensor]:
-        x = torch.cat([draw(s, n // 2, length + 1) for s in sources])
-        return x, torch.arange(2).repeat_interleave(n // 2)
+    def labeled(n: int) -> tuple[Tensor, Tensor]:
+        x = torch.cat([draw(s, n // 4, length + 1) for s in sources])
+        return x, torch.arange(4).repeat_interleave(n // 4)
 
     size = {"vocab": symbols, "context": length + 1, "channels": 32, "heads": 2, "layers": 2}
-    test, test_y = labelled(1000)
+    test, test_y = labeled(1000)
     curves: dict[str, list[dict[int, float]]] = {"pre-trained": [], "from scratch": []}
     for seed in range(3):
         torch.manual_seed(seed)
-        settings = {**size, "steps": 300, "batch_size": 32}
-        body = run(GPT, settings, task=Task(labelled(8000)[0]), seed=seed, evaluate=False).model.state_dict()
+        settings = {**size, "steps": 800, "batch_size": 32}
+        body = run(GPT, settings, task=Task(labeled(8000)[0]), seed=seed, evaluate=False).model.state_dict()
         Pretrained.start = {k: v for k, v in body.items() if "head" not in k}
-        pool, pool_y = labelled(max(counts))
+        pool, pool_y = labeled(max(counts))
         mixed = torch.randperm(len(pool))
-        for name, cls in zip(curves, (Pretrained, Classifier), strict=True):
+        # each side learns at the better of these two rates for it
+        for name, cls, lr in zip(curves, (Pretrained, Classifier), (2e-3, 5e-3), strict=True):
             accuracy: dict[int, float] = {}
             for n in counts:
                 task = Task(pool[mixed[:n]], y=pool_y[mixed[:n]])
-                settings = {**size, "steps": 200, "batch_size": min(n, 32)}
+                settings = {**size, "steps": 300, "batch_size": min(n, 32), "lr": lr}
                 model = run(cls, settings, task=task, seed=seed, evaluate=False).model
                 with torch.no_grad():
                     accuracy[n] = (model.logits(test)[0][:, -1].argmax(1) == test_y).float().mean().item()
-                if accuracy[n] >= 0.95:
+                if accuracy[n] >= 0.9:
                     break
             curves[name].append(accuracy)
     needed = [[labels_needed(accuracy) for accuracy in seeds] for seeds in curves.values()]
     claim.measure("labels", needed[0], baseline=needed[1])
 
     fig, ax = figure(6.0, 3.0)
-    for color, (start, runs) in zip(PALETTE, curves.items(), strict=False):
-        for i, run_ in enumerate(runs):
-            ax.plot(
-                run_.keys(), run_.values(), "o-", color=color, markersize=3, linewidth=1, label=None if i else start
-            )
+    for color, (name, seeds) in zip(PALETTE, curves.items(), strict=False):
+        for i, accuracy in enumerate(seeds):
+            label = None if i else name
+            ax.plot(accuracy.keys(), accuracy.values(), "o-", color=color, markersize=3, linewidth=1, label=label)
     ax.axhline(0.9, color=PALETTE[8], linestyle=":")
-    ax.set(xscale="log", xlabel="labelled sequences", ylabel="held-out accuracy", ylim=(0.4, 1.02))
+    ax.set(xscale="log", xlabel="labeled sequences", ylabel="held-out accuracy", ylim=(0.2, 1.02))
     ax.legend()
     claim.figure(
         "pretraining",
         fig,
-        caption="Accuracy in telling which way round a noisy cycle runs, after the same 200 steps of fine-tuning all "
-        "weights, from next-token pre-training or from scratch; three seeds. To predict the next symbol one has to "
-        "infer which way the cycle runs, so little is left to learn from labels.",
+        caption="Accuracy in telling with which of four strides a noisy cycle runs, after the same 300 steps of "
+        "fine-tuning all weights, from next-token pre-training or from scratch; three seeds, up to the first accuracy of "
+        "0.9. To predict the next symbol one has to infer the stride, so little is left to learn from labels.",
         alt="Accuracy against number of labels: the pre-trained curve rises far to the left of the one from scratch.",
     )
