@@ -96,8 +96,8 @@ def test_loss_reaches_the_bayes_optimal_filter(claim):
 
     fig, axes = figure(7.0, 2.2, columns=4, sharey=True)
     for ax, t in zip(axes, (0, 2, 8, 40), strict=True):
-        ax.bar(np.arange(symbols) - 0.2, exact[0, t], 0.4, color=PALETTE[2], label="exact filter")
-        ax.bar(np.arange(symbols) + 0.2, guess[0, t], 0.4, color=PALETTE[0], label="GPT")
+        ax.bar(np.arange(symbols) - 0.2, exact[0, t].numpy(), 0.4, color=PALETTE[2], label="exact filter")
+        ax.bar(np.arange(symbols) + 0.2, guess[0, t].numpy(), 0.4, color=PALETTE[0], label="GPT")
         ax.set(title=f"after {t + 1} symbol{'s' if t else ''}", xlabel="next symbol", xticks=range(symbols))
     axes[0].set_ylabel("probability")
     axes[0].legend(loc="upper left")
@@ -113,9 +113,9 @@ def test_loss_reaches_the_bayes_optimal_filter(claim):
     fig, axes = figure(7.0, 2.2, columns=4)
     for ax, (layer, head) in zip(axes, itertools.product(range(2), range(2)), strict=True):
         mean = maps[layer][:, head].mean(0)
-        # in steps of its own scale per row, since early rows share their weight among few tokens
+        # each row on its own scale, since early rows share their weight among few tokens
         mean = mean / mean.amax(1, keepdim=True)
-        ax.imshow(mean[:32, :32], vmin=0, vmax=1, interpolation="nearest", cmap="Blues")
+        ax.imshow(mean[:32, :32].numpy(), vmin=0, vmax=1, interpolation="nearest", cmap="Blues")
         ax.set(
             title=f"layer {layer + 1}, head {head + 1}",
             xlabel="token looked at",
@@ -244,7 +244,7 @@ def test_pretraining_saves_labels(claim):
         "pretraining",
         fig,
         caption="Accuracy in telling with which of four strides a noisy cycle runs, after the same 300 steps of "
-        "fine-tuning all weights, from next-token pre-training or from scratch; three seeds, up to the first accuracy of "
-        "0.9. To predict the next symbol one has to infer the stride, so little is left to learn from labels.",
+        "fine-tuning all weights, from next-token pre-training or from scratch; three seeds, up to the first accuracy "
+        "of 0.9. To predict the next symbol one has to infer the stride, so little is left to learn from labels.",
         alt="Accuracy against number of labels: the pre-trained curve rises far to the left of the one from scratch.",
     )
