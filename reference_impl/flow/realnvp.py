@@ -11,16 +11,14 @@ Idea
         y = b x + (1 - b) (x exp(s(b x)) + t(b x)).                              (eq. 9)
 
     Its Jacobian is triangular with diagonal 1 or exp(s), so the log-determinant is a sum of s.
-    Its inverse computes s and t again from what was kept: they are never inverted and may be any
-    networks. The next layer has the opposite mask.
+    The inverse computes s and t again from what was kept. The next layer has the opposite mask.
 
 Source
     Dinh, Sohl-Dickstein & Bengio, "Density estimation using Real NVP", 2017. arXiv:1605.08803
 
 Differs from the paper
-    s and t are fully connected with dropout, at one scale, instead of convolutional with batch
-    normalization at several. Each pixel passes through its own smoothed histogram instead of one
-    logit (section 4.1), so an untrained flow is the model of independent pixels. s is bounded.
+    s, which is bounded, and t are fully connected, with dropout and at one scale. Each pixel goes
+    through its own histogram, not one logit, so an untrained flow has independent pixels.
 
 Shapes
     B batch, D = prod(shape) numbers per observation, L levels of a pixel.

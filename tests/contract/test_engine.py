@@ -60,8 +60,10 @@ def test_two_processes_compute_what_one_computes(tmp_path, single, shard):
         zero, one = read_ranks(tmp_path, name)
         assert zero["sums"] == one["sums"], f"{name}: the ranks ended with different weights"
         losses = [[v for v in row.values() if isinstance(v, float)] for row in alone.history]
+        # Muon orthogonalizes in bfloat16, where sums over shards round otherwise than whole ones
+        bar = 1e-4 if (name, shard) == ("GPT", "full") else 1e-5
         for here, there in zip(losses, zero["losses"], strict=True):
-            assert here == pytest.approx(there, rel=1e-5, abs=1e-5), name
+            assert here == pytest.approx(there, rel=bar, abs=bar), name
 
 
 def test_a_sharded_run_goes_on_in_one_process(tmp_path):
@@ -278,5 +280,7 @@ def test_gradients_of_one_player_leave_the_other_alone():
 
 def test_ema_follows_every_step():
     r = run(DDPM, {"steps": 3, "batch_size": 8}, evaluate=False)
-    assert any(not torch.equal(a, b) for a, b in zip(r.model.ema.parameters(), r.model.net.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(r.model.averaged.parameters(), r.model.net.parameters(), strict=True)
+    )
     assert isinstance(r.model.loss(Batch(torch.rand(4, 1, 8, 8))), dict)

@@ -69,21 +69,19 @@ class Adding(Task):
 
 
 def test_solves_the_adding_problem(claim):
-    steps, lengths = 500, (10, 25, 50, 100, 200, 400)
+    steps, lengths = 800, (10, 25, 50, 100, 200, 400)
     held_out = {t: adding(500, t, torch.Generator().manual_seed(-t)) for t in lengths}
     at = lengths.index(200)
-    errors: dict[type[Adder], list[list[float]]] = {Adder: [], PlainAdder: []}
-    for seed in range(3):
-        for cls, rows in errors.items():
-            tried = []
-            # the baseline may choose between two learning rates
-            for lr in (5e-3,) if cls is Adder else (5e-3, 5e-4):
-                settings = {"channels": 64, "steps": steps, "batch_size": 32, "lr": lr}
-                model = run(cls, settings, task=Adding(steps), seed=seed, evaluate=False).model
-                with torch.no_grad():
-                    tried.append([model.loss(batch)["loss"].item() for batch in held_out.values()])
-            rows.append(min(tried, key=lambda row: row[at]))
-    claim.measure("error", [r[at] for r in errors[Adder]], baseline=[r[at] for r in errors[PlainAdder]])
+    # the baseline may choose its learning rate
+    rates = {Adder: (5e-3, 5e-3, 5e-3), PlainAdder: (5e-3, 1.5e-3, 5e-4)}
+    errors: dict[type[Adder], list[list[float]]] = {cls: [] for cls in rates}
+    for cls, rows in errors.items():
+        for seed, lr in enumerate(rates[cls]):
+            settings = {"channels": 64, "steps": steps, "batch_size": 32, "lr": lr}
+            model = run(cls, settings, task=Adding(steps), seed=seed, evaluate=False).model
+            with torch.no_grad():
+                rows.append([model.loss(batch)["loss"].item() for batch in held_out.values()])
+    claim.measure("error", [r[at] for r in errors[Adder]], baseline=min(r[at] for r in errors[PlainAdder]))
 
     fig, ax = figure(6.0, 3.0)
     for color, name, rows in zip(PALETTE, ("LSTM", "plain recurrent network"), errors.values(), strict=False):
@@ -97,8 +95,8 @@ def test_solves_the_adding_problem(claim):
         "adding",
         fig,
         caption="Error in adding the two marked numbers of a sequence; the same curriculum up to length 200, width and "
-        "steps, three seeds. The plain network ends at answering the mean, with the better of two learning rates; the "
-        "LSTM carries the first number to the end, also over twice the length it was trained on.",
+        "steps. Three runs each, those of the plain network at three learning rates. It ends at answering the mean; "
+        "the LSTM carries the first number to the end, also over twice the length it was trained on.",
         alt="Squared error against length: the LSTM stays far below the dotted line, the plain network on it.",
     )
 
@@ -183,27 +181,28 @@ def test_counts_beyond_the_training_length(claim):
     claim.measure("accuracy", accuracy[Core], baseline=accuracy[GRU])
 
     model = models[2 * int(np.argmax(accuracy[Core]))]
-    fig, axes = figure(7.0, 2.8, columns=2, sharey=True)
-    for ax, n in zip(axes, (20, 50), strict=True):
-        x, state, cells = counted(range(n, n + 1), 2 * n + 2), (torch.zeros(1, 16), torch.zeros(1, 16)), []
+    traces = {}
+    for n in (20, 50):
+        state, cells = (torch.zeros(1, 16), torch.zeros(1, 16)), []
         with torch.no_grad():
-            for t in range(x.shape[1]):
-                state = model.cell(model.token(x[:, t]), state)
+            for token in counted(range(n, n + 1), 2 * n + 2)[0]:
+                state = model.cell(model.token(token[None]), state)
                 cells.append(state[1][0])
-        traces = torch.stack(cells)
-        # the unit that varies most is the counter
-        order = traces.std(0).argsort()
-        ax.plot(traces[:, order[:-2]], color=PALETTE[8], linewidth=0.7, alpha=0.6)
-        for color, unit in zip(PALETTE, order[-2:].flip(0), strict=False):
-            ax.plot(traces[:, unit], color=color)
+        traces[n] = torch.stack(cells)
+    # the unit that moves most on the longer string is the counter
+    counter = int(traces[50].std(0).argmax())
+    fig, axes = figure(7.0, 2.8, columns=2, sharey=True)
+    for ax, (n, cells) in zip(axes, traces.items(), strict=True):
+        ax.plot(cells, color=PALETTE[8], linewidth=0.7, alpha=0.6)
+        ax.plot(cells[:, counter], color=PALETTE[0])
         ax.axvline(n, color=PALETTE[8], linestyle=":")
         ax.set(title=f"$a^{{{n}}}b^{{{n}}}$" + (", longer than trained" if n > 30 else ""), xlabel="symbols read")
     axes[0].set_ylabel("cell state")
     claim.figure(
         "hero",
         fig,
-        caption="Cells of one trained network while it reads n times a, then n times b. Some count up along the "
-        "a's and down along the b's, in equal steps, past the longest string of training (n = 30). tanh and gates "
-        "alone are bounded; the cell is a sum and is not.",
-        alt="Traces of cell states: colored ones rise linearly to the middle of the string and fall back to the start.",
+        caption="Cells of one trained network while it reads n times a, then n times b. One of them (blue) moves by "
+        "the same amount with each a and back with each b, and the end is expected when it is back, also for strings "
+        "far longer than any of training (n up to 30). A state squashed by tanh at each step could not go that far.",
+        alt="Traces of cell states: the blue one goes in a straight line to the middle of the string and back.",
     )
