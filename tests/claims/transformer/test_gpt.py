@@ -239,6 +239,9 @@ def test_pretraining_saves_labels(claim):
             ax.plot(accuracy.keys(), accuracy.values(), "o-", color=color, markersize=3, linewidth=1, label=label)
     ax.axhline(0.9, color=PALETTE[8], linestyle=":")
     ax.set(xscale="log", xlabel="labeled sequences", ylabel="held-out accuracy", ylim=(0.2, 1.02))
+    tried = list(max(curves["from scratch"], key=len))
+    ax.set(xticks=tried, xticklabels=tried)
+    ax.minorticks_off()
     ax.legend()
     claim.figure(
         "pretraining",
