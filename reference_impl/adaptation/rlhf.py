@@ -70,7 +70,6 @@ class RLHFConfig(Config):
     batch_size: PositiveInt = 256
     """Demonstrations, comparisons or own answers in a step."""
     lr: PositiveFloat = 5e-3
-    """Peak learning rate."""
     cooldown: float = 0.5
     """Last fraction of each phase over which the learning rate falls linearly to zero."""
 

@@ -51,13 +51,9 @@ class GANConfig(Config):
     ema: float = Field(0.998, ge=0, lt=1)
     """Decay of the averaged generator that samples are drawn from; 0 draws from the last one."""
     batch_size: PositiveInt = 64
-    """Global batch size."""
     lr: PositiveFloat = 2e-3
-    """Peak learning rate."""
     cooldown: float = Field(0.3, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
     steps: NonNegativeInt = 4000
-    """Training steps."""
 
 
 class GAN(Reference):

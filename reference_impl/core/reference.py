@@ -31,9 +31,18 @@ class Batch(NamedTuple):
 
 
 class Config(BaseModel):
-    """Hyperparameters. Frozen; unknown names are errors; the string below a field documents it."""
+    """Hyperparameters. Frozen; unknown names are errors; the string below a field documents it.
+
+    A subclass that changes a default repeats the name and the value, not the string.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        for name, field in cls.model_fields.items():
+            parents = (b.model_fields[name] for b in cls.__mro__[1:] if name in getattr(b, "model_fields", {}))
+            field.description = field.description or next((f.description for f in parents), None)
 
     steps: NonNegativeInt = 1000
     """Training steps (of every phase that does not name its own)."""

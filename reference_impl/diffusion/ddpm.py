@@ -48,13 +48,9 @@ class DDPMConfig(Config):
     ema: float = Field(0.995, ge=0, lt=1)
     """Decay of the averaged network that samples are drawn with; 0 uses the last one."""
     batch_size: PositiveInt = 64
-    """Global batch size."""
     lr: PositiveFloat = 4e-3
-    """Peak learning rate."""
     cooldown: float = Field(0.3, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
     steps: NonNegativeInt = 1600
-    """Training steps."""
 
 
 def waves(x: Tensor, octaves: int) -> Tensor:

@@ -59,11 +59,8 @@ class RBMConfig(Config):
     burn_in: NonNegativeInt = 1000
     """Gibbs steps from independent bits to a sample."""
     steps: NonNegativeInt = 8000
-    """Training steps."""
     lr: PositiveFloat = 0.1
-    """Peak learning rate."""
     cooldown: float = Field(0.5, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
     weight_decay: NonNegativeFloat = 1e-3
     """Pull of W to zero."""
 

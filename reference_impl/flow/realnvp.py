@@ -55,7 +55,6 @@ class RealNVPConfig(Config):
     bound: PositiveFloat = 2.0
     """Largest |s| of one layer."""
     cooldown: float = Field(0.5, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
 
 
 class Coupling(nn.Module):

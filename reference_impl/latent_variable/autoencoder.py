@@ -45,11 +45,8 @@ class AutoencoderConfig(Config):
     hidden: NonNegativeInt = 256
     """Width of the two hidden layers of encoder and decoder; 0 makes both linear."""
     steps: NonNegativeInt = 2000
-    """Training steps."""
     lr: PositiveFloat = 2e-3
-    """Peak learning rate."""
     cooldown: float = Field(0.5, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
 
 
 class Autoencoder(Reference):

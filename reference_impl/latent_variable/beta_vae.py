@@ -21,7 +21,7 @@ Shapes
     As in the VAE.
 
 Run
-    genai-patterns run beta_vae beta=4
+    genai-patterns run beta_vae beta=0.5
 """
 
 from pydantic import NonNegativeFloat
@@ -33,8 +33,8 @@ from reference_impl.latent_variable.vae import VAE, VAEConfig
 class BetaVAEConfig(VAEConfig):
     """A VAE's settings and beta."""
 
-    beta: NonNegativeFloat = 4.0
-    """Weight of the rate; 1 is the VAE."""
+    beta: NonNegativeFloat = 2.0
+    """Weight of the rate; 1 is the VAE. On the small digits a weight of 4 silences the code."""
 
 
 class BetaVAE(VAE):

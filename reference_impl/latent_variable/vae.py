@@ -52,11 +52,8 @@ class VAEConfig(Config):
     variance: PositiveFloat = 1.0
     """Variance of each value under the gaussian likelihood."""
     steps: NonNegativeInt = 3000
-    """Training steps."""
     lr: PositiveFloat = 2e-3
-    """Peak learning rate."""
     cooldown: float = Field(0.5, ge=0, le=1)
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
 
 
 class VAE(Reference):

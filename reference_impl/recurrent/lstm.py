@@ -49,15 +49,10 @@ class LSTMConfig(Config):
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
     steps: NonNegativeInt = 800
-    """Training steps."""
     batch_size: PositiveInt = 16
-    """Windows in a training step."""
     lr: PositiveFloat = 4e-3
-    """Peak learning rate."""
     cooldown: float = 0.8
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
     clip: float = 1.0
-    """Largest gradient norm."""
 
 
 class LSTM(Reference):

@@ -59,15 +59,11 @@ class GPTConfig(Config):
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
     steps: NonNegativeInt = 400
-    """Training steps."""
     batch_size: PositiveInt = 8
-    """Windows in a training step."""
     lr: PositiveFloat = 5e-3
     """Peak learning rate of the embedding and the head; the blocks' matrices get four times as much."""
     warmup: NonNegativeInt = 20
-    """Steps over which the learning rate rises from zero."""
     cooldown: float = 0.6
-    """Last fraction of the steps over which the learning rate falls linearly to zero."""
 
 
 class Block(nn.Module):

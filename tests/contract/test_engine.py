@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference_impl.diffusion.ddpm import DDPM
 from torch import nn
 
 from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, run
 from reference_impl.core.engine import Engine
 from reference_impl.core.noise import SharedNoise
 from reference_impl.core.runner import lr_scale
+from reference_impl.diffusion.ddpm import DDPM
 from reference_impl.latent_variable.vae import VAE
 
 ROOT = Path(__file__).resolve().parents[2]
