@@ -81,14 +81,14 @@ def test_bent_code_beats_principal_components(claim):
     t = torch.linspace(0, 2 * torch.pi, 100)
     right.plot(t.cos(), t.sin(), color="red", linewidth=2, zorder=4)
     right.set(title="codes of held-out digits", xlabel="z₁", ylabel="z₂", box_aspect=1)
-    right.set(xlim=(across[0], across[-1]), ylim=(down[0], down[-1]))
+    right.set(xlim=across[[0, -1]].tolist(), ylim=down[[0, -1]].tolist())
     claim.figure(
         "hero",
         fig,
-        caption="An autoencoder with two numbers per image. Right: codes of held-out digits, colored by class; "
-        "the red circle is one standard deviation of N(0, I), which has nothing to do with where the codes "
-        "are. Left: the same rectangle, which holds 96 % of them along each axis, decoded. Between the "
-        "clusters lie holes, codes no image was ever given, and they decode to what is no digit.",
+        caption="An autoencoder with two numbers per image. Right: codes of held-out digits, colored by class. "
+        "The red circle is one standard deviation of N(0, I); most codes lie outside it, and whole classes "
+        "far outside. Left: the same rectangle, which holds 96 % of the codes along each axis, decoded. "
+        "Between the clusters lie holes, codes no image was ever given, and they decode to no digit.",
         alt="A grid of decoded codes with malformed images between digits, and a scatter of stretched "
         "clusters with empty space between.",
     )
