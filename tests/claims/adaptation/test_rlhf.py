@@ -139,8 +139,8 @@ def test_penalty_prevents_reward_hacking(claim):
         "hacking",
         fig,
         caption="Three seeds. The judge dislikes repetition, but demonstrations hardly repeat, so the learned reward "
-        "does not know. Without a penalty PPO finds the answer that names the best letter three times: learned reward "
-        "goes on rising while the true reward falls below where imitation had left it.",
+        "does not know. Without a penalty PPO ends at one answer that repeats a letter, in two seeds the best letter "
+        "three times: learned reward goes on rising while the true reward falls below where imitation had left it.",
         alt="Left: without penalty learned reward rises and true reward collapses. Right: both rise and stay.",
     )
 
@@ -174,8 +174,8 @@ def test_penalty_matters_under_pressure(claim):
         "pressure",
         fig,
         caption="True against learned reward. At first a run without penalty (each dot a step) passes where runs with "
-        "β = 1 and 0.5 end: there the penalty only stops in time. Later it has lost variety, and at equal learned "
-        "reward it is worse than policies with a penalty.",
+        "β = 1 and 0.5 end: there the penalty only stops in time. Further on it gives up variety too early, and at "
+        "equal learned reward it is worse than policies with a penalty.",
         alt="The unpenalized path follows the closed-form curve up to a learned reward of 1.8 and then falls below it.",
     )
 
