@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def images(source: str | Path) -> tuple[Split, Split | None]:
     """
     if str(source) in KNOWN:
         return known(str(source))
-    path = existing(source)
+    path = existing(source, KNOWN)
     if path.is_dir():
         names = {p.name.removesuffix(".gz") for p in path.iterdir()}
         if "train-images-idx3-ubyte" in names:
@@ -91,11 +92,12 @@ def text(source: str | Path) -> str:
         raise ValueError(f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); convert it first") from None
 
 
-def existing(source: str | Path) -> Path:
-    """The path, which must exist and be of a size that fits into memory."""
+def existing(source: str | Path, known: Iterable[str] = ()) -> Path:
+    """The path, which must exist and be of a size that fits into memory; `known` are names that would do too."""
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(f"{source}: no such file or folder, and no known data set; known: {', '.join(KNOWN)}")
+        names = f", and no known data set; known: {', '.join(known)}" if known else ""
+        raise FileNotFoundError(f"{source}: no such file or folder{names}")
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path}: larger than {MAX_BYTES >> 30} GiB; split it")
     return path
