@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
 import platform
 import statistics
 import time
@@ -211,7 +210,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
     A claim that no longer holds loses its record.
     """
-    if report.when != "call" or not _recording or "PYTEST_XDIST_WORKER" in os.environ:
+    if report.when != "call" or not _recording:
         return
     measured = [value for name, value in report.user_properties if name == "claim"]
     if not measured:
@@ -228,6 +227,6 @@ _recording = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Evidence is written only when asked for."""
+    """Evidence is written only when asked for, and by the process that the workers report to."""
     global _recording
-    _recording = session.config.getoption("--record")
+    _recording = bool(session.config.getoption("--record")) and not hasattr(session.config, "workerinput")
