@@ -253,7 +253,7 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
     from reference_impl.core import main as train
 
     data = cat.passages() if cls.task == "questions" else None
-    ctx.exit(train(cls, list(args), prog=f"genai-patterns run {entry.id}", data=data))
+    train(cls, list(args), prog=f"genai-patterns run {entry.id}", data=data)
 
 
 @cli.command(

@@ -118,6 +118,8 @@ from reference_impl.core import Batch, Config, Losses, Reference, main
 
 
 class {cls}Config(Config):
+    """Settings of {name}."""
+
     shape: tuple[int, ...] = (1, 8, 8)
     """Shape of one observation."""
 
@@ -140,7 +142,7 @@ class {cls}(Reference):
 
 
 if __name__ == "__main__":
-    raise SystemExit(main({cls}))
+    main({cls})
 '''
 
 _TESTS = '''"""Claims of {name}: one function for each, `def test_<claim id>(claim)`.

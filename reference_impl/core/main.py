@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .reference import Config, Reference
 
 
-def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str | None = None, data: Any = None) -> int:
-    """Train a reference as the arguments say; 0 when it went well, 2 for arguments that cannot be used."""
+def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str | None = None, data: Any = None) -> None:
+    """Train a reference as the arguments say; SystemExit(2), like argparse, for arguments that cannot be used."""
     args = parser(cls, prog).parse_args(argv)
     import torch
     from pydantic import ValidationError
@@ -38,16 +38,15 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
     except ValidationError as err:
         for e in err.errors():
             print(f"error: {'.'.join(map(str, e['loc']))}={e['input']}: {e['msg']}", file=sys.stderr)
-        return 2
+        raise SystemExit(2) from None
     except (ValueError, FileNotFoundError) as err:
         print(f"error: {err}", file=sys.stderr)
-        return 2
+        raise SystemExit(2) from None
     if engine.is_main:
         print_scores(result.scores)
         pictures = write_run(result, task, args.out, args.seed)
         print(f"{args.out}: {', '.join([*pictures, 'weights.safetensors', 'metrics.jsonl'])}")
     engine.close()
-    return 0
 
 
 def parser(cls: type[Reference], prog: str | None = None) -> argparse.ArgumentParser:

@@ -284,3 +284,23 @@ def test_ema_follows_every_step():
         not torch.equal(a, b) for a, b in zip(r.model.averaged.parameters(), r.model.net.parameters(), strict=True)
     )
     assert isinstance(r.model.loss(Batch(torch.rand(4, 1, 8, 8))), dict)
+
+
+@pytest.mark.parametrize("command", [["reference_impl.latent_variable.vae"], ["catalog", "run", "vae"]])
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("stepz=3", "did you mean 'steps'?"),
+        ("steps=many", "valid integer"),
+        ("--data=nowhere", "no such file or folder"),
+        ("--device=tpu", "device 'tpu'"),
+    ],
+)
+def test_unusable_arguments_end_with_exit_code_2_and_no_traceback(tmp_path, command, argument, message):
+    done = subprocess.run(
+        [sys.executable, "-m", *command, argument, "--out", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
