@@ -59,24 +59,27 @@ def png(fig: Figure) -> bytes:
 
 
 def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
-    """(N, C, H, W) or (N, H, W) in [0, 1] side by side: (rows, columns[, 3]), gaps are NaN or white."""
+    """(N, C, H, W) or (N, H, W) in [0, 1] side by side: (rows, columns[, 4]); gaps are NaN or transparent."""
     x = np.asarray(images, dtype=float)
     x = x[:, None] if x.ndim == 3 else x
+    if x.shape[1] == 3:
+        x = np.concatenate([x.clip(0, 1), np.ones_like(x[:, :1])], axis=1)
     n, c, h, w = x.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
-    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan if c == 1 else 1.0)
+    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan if c == 1 else 0.0)
     for i in range(n):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         sheet[top : top + h, left : left + w] = x[i].transpose(1, 2, 0)
-    return sheet[..., 0] if c == 1 else sheet.clip(0, 1)
+    return sheet[..., 0] if c == 1 else sheet
 
 
 def show_images(
-    ax: Axes, images: Any, columns: int | None = None, title: str = "", vmin: float = 0.0, vmax: float = 1.0
-) -> None:
-    """Draw images (N, C, H, W) or (N, H, W) as one sheet, dark ink on light."""
-    ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest", cmap="gray_r")
+    ax: Axes, images: Any, columns: int | None = None, title: str = "",
+    vmin: float = 0.0, vmax: float = 1.0, cmap: str = "gray_r",
+) -> None:  # fmt: skip
+    """Draw images (N, C, H, W) or (N, H, W) as one sheet: dark ink on light, or photographs with cmap="gray"."""
+    ax.imshow(tile(images, columns), vmin=vmin, vmax=vmax, interpolation="nearest", cmap=cmap)
     ax.set_title(title)
     ax.axis("off")
 
@@ -102,8 +105,9 @@ def show(kind: str, samples: Any, facts: dict[str, Any], columns: int | None = N
     if len(shape) == 1:
         side = int(np.sqrt(shape[0]))
         shape = (1, side, shape[0] // side)
+    cmap = "gray" if kind == "photo" else "gray_r"
     fig, ax = figure(5, 5)
-    show_images(ax, x.reshape(len(x), *shape[-3:]), columns, vmin=min(0.0, float(x.min())))
+    show_images(ax, x.reshape(len(x), *shape[-3:]), columns, vmin=min(0.0, float(x.min())), cmap=cmap)
     return fig
 
 

@@ -33,7 +33,7 @@ class Task:
     """
 
     kind = "vector"
-    """How samples are shown: image, text, vector, binary or strings (`core.figures.show`)."""
+    """How samples are shown: image, photo, text, vector, binary or strings (`core.figures.show`)."""
 
     def __init__(self, train: Any, test: Any = None, *, y: Any = None, test_y: Any = None, **facts: Any) -> None:
         self.splits: dict[str, tuple[Any, Any]] = {"train": (train, y)}

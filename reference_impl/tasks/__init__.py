@@ -10,6 +10,11 @@ from ..core.task import Task
 TASKS = {
     "images": "images:Images",
     "bits": "images:Bits",
+    "photos": "photos:Photos",
+    "styles": "styles:Styles",
+    "pairs": "pairs:Pairs",
+    "unpaired": "pairs:Unpaired",
+    "comparisons": "comparisons:Comparisons",
     "points": "points:Points",
     "text": "text:Text",
     "memories": "memories:Memories",
