@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pygments import lex
 from pygments.lexers import PythonLexer
@@ -144,16 +145,26 @@ def _indent(html: str) -> str:
 
 def line_of(source: str, name: str) -> int | None:
     """Where an identifier of the module is defined, else first used; None where it does not occur in code."""
-    last = name.split(".")[-1]
-    used: list[tuple[int, int]] = []
+    found = _places(source).get(name.split(".")[-1])
+    return found[1] if found else None
+
+
+@lru_cache(maxsize=4)
+def _places(source: str) -> dict[str, tuple[int, int]]:
+    """For each identifier of the module the kind of its best place, 0 for a definition, and the line."""
+    found: dict[str, tuple[int, int]] = {}
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == last:
-            used.append((0, node.lineno))
-        elif isinstance(node, ast.Name | ast.Attribute) and last == getattr(node, "id", getattr(node, "attr", None)):
-            used.append((1 if isinstance(node.ctx, ast.Store) else 3, node.lineno))
-        elif isinstance(node, ast.arg) and node.arg == last:
-            used.append((2, node.lineno))
-    return min(used)[1] if used else None
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            name, place = node.name, (0, node.lineno)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            place = (1 if isinstance(node.ctx, ast.Store) else 3, node.lineno)
+        elif isinstance(node, ast.arg):
+            name, place = node.arg, (2, node.lineno)
+        else:
+            continue
+        found[name] = min(place, found.get(name, place))
+    return found
 
 
 def imports(source: str, module: str) -> bool:

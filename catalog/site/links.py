@@ -33,6 +33,7 @@ class _Page(HTMLParser):
 
 def check(site: Path) -> list[str]:
     """One line for each broken link below the folder: `page: link: what is wrong`."""
+    site = site.resolve()
     pages: dict[Path, _Page] = {}
     for path in sorted(site.rglob("*.html")):
         pages[path] = page = _Page()
@@ -59,11 +60,11 @@ def _wrong(site: Path, base: Path, link: str, pages: dict[Path, _Page]) -> list[
     target = (site / path.lstrip("/") if path.startswith("/") else base.parent / path).resolve() if path else base
     if target.is_dir():
         target /= "index.html"
-    if not target.is_relative_to(site.resolve()) and target != base:
+    if not target.is_relative_to(site):
         return ["leads out of the site"]
     if not target.is_file():
         return ["there is no such file"]
-    known = next((p for f, p in pages.items() if f.resolve() == target.resolve()), None)
+    known = pages.get(target)
     fragment = unquote(parts.fragment)
     # `#family=...` is a state of the gallery, not a place on it
     if fragment and known and "=" not in fragment and not fragment.startswith("__") and fragment not in known.ids:
