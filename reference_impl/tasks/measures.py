@@ -1,24 +1,17 @@
-"""Distances between samples and data; each is meaningful only beside its noise floor."""
+"""What tests count about samples and training; the instruments themselves are `trust.sample_quality_metrics`."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
-
-def frechet(a: Tensor, b: Tensor) -> float:
-    """Frechet distance of Gaussians fitted to two samples (N, D), (M, D); 0 is best."""
-    a, b = a.double(), b.double()
-    gap, ca, cb = a.mean(0) - b.mean(0), a.T.cov(), b.T.cov()
-    return float(gap @ gap + ca.trace() + cb.trace() - 2 * torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt().sum())
-
-
-def nn_accuracy(a: Tensor, b: Tensor) -> float:
-    """Leave-one-out nearest-neighbor two-sample test on (N, D), (N, D): 0.5 cannot be told apart, 1 always can."""
-    z, label = torch.cat([a, b]).double(), torch.cat([torch.zeros(len(a)), torch.ones(len(b))])
-    d = torch.cdist(z, z)
-    d.fill_diagonal_(torch.inf)
-    return float((label[d.argmin(1)] == label).double().mean())
+from ..core.reference import Reference
+from ..core.runner import run
+from ..core.task import Task
+from ..trust.sample_quality_metrics import frechet, neighborhoods, nn_accuracy
 
 
 def modes_covered(x: Tensor, centers: Tensor, sigma: float, at_least: int) -> tuple[int, float]:
@@ -27,3 +20,13 @@ def modes_covered(x: Tensor, centers: Tensor, sigma: float, at_least: int) -> tu
     near = distance <= 3 * sigma
     counts = torch.bincount(nearest[near], minlength=len(centers))
     return int((counts >= at_least).sum()), float(near.double().mean())
+
+
+def flops_per_step(cls: type[Reference], settings: dict[str, Any], task: Task) -> int:
+    """Floating-point operations of one training step as torch counts them, backward passes included."""
+    with profile(activities=[ProfilerActivity.CPU], with_flops=True) as prof:
+        run(cls, {**settings, "steps": 1}, task=task, evaluate=False)
+    return sum(event.flops for event in prof.key_averages())
+
+
+__all__ = ["flops_per_step", "frechet", "modes_covered", "neighborhoods", "nn_accuracy"]

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from reference_impl.adversarial.gan import GAN
 from reference_impl.core import Reference, Task, run
 from reference_impl.figures import INK, PALETTE, figure
 from reference_impl.latent_variable.vae import VAE
 from reference_impl.tasks import make
-from reference_impl.tasks.measures import modes_covered
+from reference_impl.tasks.measures import flops_per_step, modes_covered
 from reference_impl.tasks.points import SIGMA, grid_centers, ring_centers
 
 RING_SIGMA = 0.1
@@ -58,13 +57,6 @@ def plane(n: int) -> torch.Tensor:
 
 def gauss(x: torch.Tensor, mean: float, sigma: float) -> torch.Tensor:
     return torch.exp(-0.5 * ((x - mean) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
-
-
-def flops_per_step(cls: type[Reference], settings: dict, task: Task) -> int:
-    """Floating-point operations of one training step as torch counts them, backward passes included."""
-    with profile(activities=[ProfilerActivity.CPU], with_flops=True) as prof:
-        run(cls, {**settings, "steps": 1}, task=task, evaluate=False)
-    return sum(event.flops for event in prof.key_averages())
 
 
 def trainable(model: Reference) -> int:

@@ -1,15 +1,14 @@
 """Claims of the denoising diffusion model."""
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from reference_impl.adversarial.gan import GAN
-from reference_impl.core import Reference, Task, run
+from reference_impl.core import run
 from reference_impl.diffusion.ddpm import DDPM
 from reference_impl.figures import INK, PALETTE, figure, show_images
 from reference_impl.tasks import make
 from reference_impl.tasks.images import digits
-from reference_impl.tasks.measures import frechet, modes_covered
+from reference_impl.tasks.measures import flops_per_step, frechet, modes_covered
 from reference_impl.tasks.points import SIGMA, grid_centers, ring_centers
 
 RING_SIGMA = 0.1
@@ -25,13 +24,6 @@ def best_noise(model: DDPM, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     gap = abar.sqrt()[:, :, None] * ring_centers().T - x[:, :, None]
     weight = (-0.5 * gap.square().sum(1) / variance).softmax(1)
     return -(1 - abar).sqrt() * (gap * weight[:, None]).sum(2) / variance
-
-
-def flops_per_step(cls: type[Reference], settings: dict, task: Task) -> int:
-    """Floating-point operations of one training step as torch counts them, backward passes included."""
-    with profile(activities=[ProfilerActivity.CPU], with_flops=True) as prof:
-        run(cls, {**settings, "steps": 1}, task=task, evaluate=False)
-    return sum(event.flops for event in prof.key_averages())
 
 
 def film(model: DDPM, n: int, keep: list[int]) -> list[torch.Tensor]:
