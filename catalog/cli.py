@@ -274,7 +274,7 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where to write: .png, .svg or .txt.  [default: sample.png in the run's folder; text is printed]",
+    help="Where to write: .png, .svg, .txt, or numbers as .npy.  [default: sample.png beside the run; text is printed]",
 )
 def sample(
     id: str, folder: Path, n: int | None, grid: str | None, label: int | None, data: str | None, seed: int,
@@ -309,7 +309,15 @@ def sample(
         n = len(y)
     seed_all(seed, "sample")
     with torch.no_grad():
-        drawn = figures.show(record["kind"], model.sample(n, y), facts, columns)
+        samples = model.sample(n, y)
+    if out is not None and out.suffix == ".npy" and isinstance(samples, torch.Tensor):
+        import numpy as np
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.save(out, samples.cpu().numpy(), allow_pickle=False)
+        click.echo(str(out))
+        return
+    drawn = figures.show(record["kind"], samples, facts, columns)
     if isinstance(drawn, str):
         text = drawn
         if out is None:
@@ -320,7 +328,8 @@ def sample(
         out = out or folder / "sample.png"
         if out.suffix not in (".png", ".svg"):
             raise click.BadParameter(
-                f"{out}: the samples are a picture; give a name in .png or .svg", param_hint="--out"
+                f"{out}: the samples are a picture; give a name in .png or .svg, or .npy for the numbers",
+                param_hint="--out",
             )
         content = figures.png(drawn) if out.suffix == ".png" else figures.svg(drawn).encode()
     out.parent.mkdir(parents=True, exist_ok=True)

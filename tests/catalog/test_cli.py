@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -356,6 +357,9 @@ def test_sample_draws_from_a_run(hopfield: Path, tmp_path: Path) -> None:
     assert one.read_bytes().startswith(b"\x89PNG")
     assert real(*sample, "-n", "3", "--out", str(other)).exit_code == 0
     assert other.read_text().startswith("<svg")
+    numbers = tmp_path / "numbers.npy"
+    assert real(*sample, "-n", "3", "--out", str(numbers)).exit_code == 0
+    assert len(np.load(numbers, allow_pickle=False)) == 3
     for arguments, said in (
         (("gan", "--from", str(hopfield)), "is a run of reference_impl.energy.hopfield_network:Hopfield, not of"),
         (("hopfield_network", "--from", str(tmp_path / "none")), "no trained model"),
