@@ -15,8 +15,8 @@ Source
 
 Differs from the paper
     Adam without momentum, which is RMSProp with its bias corrected; a larger c and learning
-    rate, and one critic step per generator step instead of five, which give better digits in
-    the same time. The generator moves on the noise of the critic's last step. Samples come from
+    rate, and one critic step per generator step instead of five, which give better digits for
+    the same work. The generator moves on the noise of the critic's last step. Samples come from
     a moving average of the generator, which ema=0 takes out.
 
 Shapes

@@ -16,7 +16,7 @@ Source
 
 Differs from the paper
     lambda is 1 instead of 10 and the critic takes one step per generator step instead of five,
-    which give better digits in the same time; Adam's second average decays with 0.99 instead of
+    which give better digits for the same work; Adam's second average decays with 0.99 instead of
     0.9. Noise and moving average are those of wgan.py.
 
 Shapes

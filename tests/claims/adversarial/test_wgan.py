@@ -95,7 +95,7 @@ def test_the_gap_grows_with_the_distance(claim):
     left.plot(fine, np.where(fine == 0, 0, math.log(2)), color=INK, linestyle=":", label="ln 2, or 0 at 0")
     left.plot(thetas, divergences, "o", color=PALETTE[0], markersize=5, label="trained discriminator")
     left.set(xlabel="distance θ of the lines", ylabel="Jensen-Shannon divergence, nats", ylim=(-0.05, 0.8))
-    left.legend(loc="center right")
+    left.legend(loc="center right", handlelength=1)
     right.plot(fine, abs(fine), color=INK, linestyle=":", label="|θ|")
     # each critic in its own unit, the one that fits |theta| best
     for seed, row in enumerate(gaps):

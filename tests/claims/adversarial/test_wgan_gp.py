@@ -14,7 +14,7 @@ from reference_impl.tasks import make
 from reference_impl.tasks.measures import modes_covered
 from reference_impl.tasks.points import SIGMA, grid_centers
 
-CRITIC = {"latent_dim": 2, "hidden": 128, "ema": 0, "batch_size": 128, "lr": 2e-3, "cooldown": 0.5, "steps": 600}
+CRITIC = {"latent_dim": 2, "hidden": 128, "ema": 0, "batch_size": 128, "lr": 2e-3, "cooldown": 0.5, "steps": 400}
 
 
 class Filmed(WGANGP):
