@@ -24,7 +24,7 @@ Shapes
     B images of C x H x W pixels, H and W even; K channels of features, (B, K, H/2, W/2).
 
 Run
-    genai-patterns run adain steps=1000
+    genai-patterns run adain content_weight=0.3
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ class AdaINConfig(PerceptualConfig):
     """K, random filters of the encoder; a quarter of them see brightness, the others contrast alone."""
     width: PositiveInt = 48
     """Channels of the decoder before it returns to full resolution."""
-    steps: NonNegativeInt = 400
+    steps: NonNegativeInt = 300
     batch_size: PositiveInt = 4
     lr: PositiveFloat = 1e-3
     cooldown: float = Field(0.5, ge=0, le=1)
@@ -68,7 +68,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         f = F.conv2d(F.pad(4 * (x - 0.5), [2] * 4, "reflect"), self.weight, stride=2)
         # leaky: a channel that is constant, as ReLU leaves some, cannot be given a deviation
-        return F.leaky_relu(f, 0.2)
+        return F.leaky_relu(f, 0.02)
 
 
 class AdaIN(Reference):

@@ -13,7 +13,7 @@ Idea
 
 Source
     Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style", 2015. arXiv:1508.06576 (eq. 1, 3-7)
-    Li et al., "Demystifying Neural Style Transfer", 2017. arXiv:1701.01036 (section 4: Gram and MMD)
+    Li et al., "Demystifying Neural Style Transfer", 2017. arXiv:1701.01036 (Gram matrices and MMD)
 
 Differs from the paper
     Features are 32 random 5x5 filters and ReLU on each level of an image pyramid, in the spirit of

@@ -137,6 +137,10 @@ class Styles(Task):
             contents = split(read(path))
         elif str(data) != "photos":
             found = torch.from_numpy(files.images(data)[0][0][:ROWS])
+            if min(found.shape[2:]) < 8:
+                raise ValueError(
+                    f"{data}: images of {tuple(found.shape[2:])}; style transfer needs at least 8 pixels a side"
+                )
             contents, size = split(list(found.expand(-1, 3, -1, -1))), min(SIZE, *(s // 4 * 4 for s in found.shape[2:]))
         x = shuffled(views(contents[0], size, (1.1, 1.6, 2.4)))
         y = shuffled(views(styles[0], size, (1.3, 1.8), seed=100))
