@@ -57,10 +57,12 @@ def blurred(x: Tensor, sigma: float = 1.5) -> Tensor:
 
 def drawn() -> tuple[Sides, Sides]:
     """Outlines and hatched shapes, to learn from and held out; no outline is in both."""
-    (x, y), (more, more_y) = outlines(2000, seed=0), outlines(500, seed=1)
+    (x, y), (more, more_y) = outlines(2000, seed=0), outlines(2000, seed=1)
     seen = {row.numpy().tobytes() for row in y}
-    new = [i for i, row in enumerate(more_y) if row.numpy().tobytes() not in seen][:200]
-    return (x, y), (more[new], more_y[new])
+    new = [i for i, row in enumerate(more_y) if row.numpy().tobytes() not in seen]
+    # rectangles are fewer than ellipses among them; take turns again
+    turns = [i for pair in zip(*([i for i in new if i % 2 == k] for k in (0, 1)), strict=False) for i in pair][:200]
+    return (x, y), (more[turns], more_y[turns])
 
 
 def sharpened() -> tuple[Sides, Sides]:

@@ -58,6 +58,10 @@ def test_outlines_enclose_the_filling():
     assert ink[1] == pytest.approx(0.35, abs=0.05)
     train, test = (make("pairs").splits[name][1] for name in ("train", "test"))
     assert len(test) == 200
+    fillings = make("pairs").splits["test"][0]
+    darkness = fillings.sum((1, 2, 3)) / (fillings > 0).sum((1, 2, 3))
+    assert bool((darkness[::2] > 0.5).all()), "rectangles"
+    assert bool((darkness[1::2] < 0.5).all()), "ellipses"
     assert not {r.numpy().tobytes() for r in train} & {r.numpy().tobytes() for r in test}
     again = outlines(50, seed=3)
     assert torch.equal(x, again[0])
