@@ -75,11 +75,11 @@ def png(fig: Figure) -> bytes:
 
 
 def tile(images: Any, columns: int | None = None, gap: int = 1) -> np.ndarray:
-    """(N, C, H, W) or (N, H, W) in [0, 1] side by side: (rows, columns[, 4]); gaps are NaN or transparent."""
+    """(N, C, H, W) or (N, H, W) in [0, 1] side by side: (rows, columns[, 4]); gaps and NaN are transparent."""
     x = np.asarray(images, dtype=float)
     x = x[:, None] if x.ndim == 3 else x
     if x.shape[1] == 3:
-        x = np.concatenate([x.clip(0, 1), np.ones_like(x[:, :1])], axis=1)
+        x = np.concatenate([np.nan_to_num(x).clip(0, 1), ~np.isnan(x[:, :1])], axis=1)
     n, c, h, w = x.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
