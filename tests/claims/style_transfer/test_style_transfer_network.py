@@ -66,6 +66,7 @@ def test_free_pixels_train_like_neural_style_transfer(claim):
     x, y = (t[:4] for t in styles().splits["test"])
     task = Task(x, y=y, shape=list(x.shape[1:]))
     settings = {"images": 4, "batch_size": 4, "steps": 40, "lr": 0.05, "cooldown": 0.5, "content_weight": 0.1}
+    assert FreeStyleTransferNetwork.loss is StyleTransferNetwork.loss, "the network is replaced, its training is not"
     network = run(FreeStyleTransferNetwork, settings, task=task, log_every=1, evaluate=False)
     pixels = run(NeuralStyleTransfer, settings, task=task, log_every=1, evaluate=False)
     a, b = ([row["loss"] for row in r.history] for r in (network, pixels))
