@@ -8,8 +8,8 @@ Idea
         L_cyc = E |G(F(x)) - x| + E |F(G(y)) - y|,                                          (2)
         min_{G,F} max_{D_X,D_Y}  L_GAN(G, D_X) + L_GAN(F, D_Y) + lambda L_cyc.              (3)
 
-    That makes G and F inverse to each other, not right: with any one-to-one map T of the domain
-    of x onto itself that keeps its distribution, (T G, F T^-1) has the loss of (G, F). Which of
+    That makes G and F inverse to each other, not right: if (G, F) is perfect, so is (T G, F T^-1)
+    for any one-to-one map T of the domain of x onto itself that keeps its distribution. Which of
     them training finds is up to what the networks find easy.
 
 Source
@@ -66,9 +66,11 @@ class CycleGANConfig(Config):
     steps: NonNegativeInt = 600
 
     @model_validator(mode="after")
-    def _same_space(self) -> Self:
+    def _fit(self) -> Self:
+        if self.shape[1:] != self.given[1:]:
+            raise ValueError(f"shape={self.shape}, given={self.given}: both images need one height and width")
         if self.identity and self.shape != self.given:
-            raise ValueError(f"identity needs images of one shape; shape={self.shape}, given={self.given}")
+            raise ValueError(f"identity needs as many channels in x as in y; shape={self.shape}, given={self.given}")
         return self
 
 

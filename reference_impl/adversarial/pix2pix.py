@@ -27,8 +27,10 @@ Run
     genai-patterns run pix2pix l1=100
 """
 
+from typing import Self
+
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import dropout, interpolate, logsigmoid
 from torch.optim import Adam
@@ -55,6 +57,12 @@ class Pix2PixConfig(Config):
     lr: PositiveFloat = 1e-3
     cooldown: float = Field(0.5, ge=0, le=1)
     steps: NonNegativeInt = 1000
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.shape[1:] != self.given[1:]:
+            raise ValueError(f"shape={self.shape}, given={self.given}: both images need one height and width")
+        return self
 
 
 class UNet(nn.Module):
@@ -98,9 +106,7 @@ class Pix2Pix(Reference):
 
     def __init__(self, cfg: Pix2PixConfig) -> None:
         super().__init__(cfg)
-        (made, *size), (given, *given_size) = cfg.shape, cfg.given
-        if size != given_size:
-            raise ValueError(f"shape={cfg.shape}, given={cfg.given}: both images need one height and width")
+        made, given = cfg.shape[0], cfg.given[0]
         self.generator = UNet(given, made, cfg.channels, cfg.dropout)
         self.discriminator = patch_discriminator(given + made, cfg.channels)
 

@@ -195,8 +195,9 @@ def test_a_sample_without_an_image_to_start_from_is_refused(cls):
         cls(cls.Config()).sample(3)
 
 
-def test_settings_that_do_not_fit_together():
+@pytest.mark.parametrize("cls", [Pix2Pix, CycleGAN])
+def test_settings_that_do_not_fit_together(cls):
     with pytest.raises(ValueError, match="one height and width"):
-        Pix2Pix(Pix2Pix.Config(shape=(1, 8, 8)))
-    with pytest.raises(ValueError, match="identity needs images of one shape"):
+        cls.Config(shape=(1, 8, 8), given=(1, 9, 8))
+    with pytest.raises(ValueError, match="identity needs as many channels"):
         CycleGAN.Config(identity=0.5, given=(3, 8, 8))

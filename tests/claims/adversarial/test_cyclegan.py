@@ -45,6 +45,8 @@ def strips(rows: dict[str, torch.Tensor], columns: int = 16):
     ax.set_yticks([(i + 0.5) * height - 1 for i in range(len(rows))], list(rows))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    # a page's font may be wider than the one that the layout knows
+    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))
     return fig
 
 
