@@ -86,9 +86,11 @@ class VAE(Reference):
         """Distortion, from one draw of z, and rate of each observation in nats: (B,), (B,)."""
         mu, sigma = self.posterior(x)
         z = mu + sigma * torch.randn_like(mu)
-        # KL(N(mu, sigma^2) || N(0, 1)), appendix B
-        rate = 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(1)
-        return -self.log_likelihood(x, z), rate
+        return -self.log_likelihood(x, z), self.rate(mu, sigma)
+
+    def rate(self, mu: Tensor, sigma: Tensor) -> Tensor:
+        """KL(N(mu, sigma^2) || N(0, I)) in nats, appendix B: (B, Z), (B, Z) -> (B,)."""
+        return 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(1)
 
     def loss(self, batch: Batch) -> Losses:
         """Negative of the bound, eq. 10, in nats per observation."""
