@@ -189,6 +189,7 @@ def test_translations_hide_what_the_way_back_needs(claim):
         "hidden",
         strips({"x": x, "F(x)": sent, "G(F(x))": back, "rounded": plain, "G(rounded)": back_plain}, columns=12),
         caption="Hatched shapes to outlines and back. An outline cannot say the phase of the hatching, yet it returns: "
-        "the translation carries it in gray values, some beyond black and white. Rounded, as outlines are, it is lost.",
+        "F leaves it in the translation, for rectangles as pale lines. Rounded to black and white, as outlines are, "
+        "translations lead back to another picture.",
         alt="Rows: hatched shapes, gray outlines, hatched shapes restored, black and white outlines, wrong hatching.",
     )
