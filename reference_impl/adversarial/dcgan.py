@@ -60,7 +60,7 @@ class DCGANConfig(GANConfig):
     r1: NonNegativeFloat = 0.5
     ema: float = Field(0.995, ge=0, lt=1)
     lr: PositiveFloat = 2e-3
-    steps: NonNegativeInt = 2000
+    steps: NonNegativeInt = 1500
 
 
 class MeanOverProcesses(torch.autograd.Function):

@@ -1,7 +1,7 @@
 """VAE-GAN: a VAE whose decoder also plays a GAN, and whose errors the discriminator measures.
 
 Idea
-    A VAE asks for each pixel to be right, and answers doubt about an edge with a gray one. Here
+    A VAE asks for each pixel to be right, and where it doubts an edge it paints gray. Here
     the hidden features f of a discriminator, which has learned what sets data apart from what the
     decoder makes, take the place of the pixels:
 
@@ -20,8 +20,9 @@ Source
 
 Differs from the paper
     Fully connected networks, those of the VAE and the GAN. The features' variance v and the
-    game's weight a are settings, instead of 1 and one weight gamma on the distortion; the decoder
-    raises log D instead of lowering log(1 - D); the slope of D at real data is penalized, as in the GAN.
+    game's weight a are settings, instead of 1 and one weight gamma on the distortion; the
+    decoder raises log D instead of lowering log(1 - D); the slope of D at real data is
+    penalized, as in the GAN.
 
 Shapes
     B batch, Z latent dimensions, H hidden units.
