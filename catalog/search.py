@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import names
+
 if TYPE_CHECKING:
     from .catalog import Catalog
 
@@ -20,6 +22,9 @@ COMMON = {
     "its", "of", "on", "or", "that", "the", "this", "to", "use", "what", "when", "where", "which", "why", "with",
 }  # fmt: skip
 """Words that are not looked for, unless there are no others."""
+
+LONGEST_NAME = 8
+"""Words in a row that are looked up as a name."""
 
 
 class Hit(NamedTuple):
@@ -54,6 +59,7 @@ class Index:
 
     def __init__(self, catalog: Catalog) -> None:
         self.names = {e.id: e.name for e in catalog}
+        self.known_as = {key: e.id for e in catalog for n in (e.id, e.name, *e.aliases) for key in names.own(n)}
         self.rows: list[tuple[str, str, str]] = []
         for e in catalog:
             self.rows.append((e.id, "name", f"{e.name} {e.id.replace('_', ' ')}"))
@@ -77,7 +83,8 @@ class Index:
         """See `Catalog.search`.
 
         An entry's score is the sum, over the words, of its best passage's for that word, and of its best passage's
-        for all words together.
+        for all words together. Where words in a row are a name of the entry, the best score of all is added to it, in
+        the share that these words have in the question.
         """
         asked = words(text)
         asked = list(dict.fromkeys(w for w in asked if w not in COMMON)) or asked
@@ -96,9 +103,22 @@ class Index:
             for id, (value, row) in of.items():
                 score[id] = score.get(id, 0.0) + value
                 best[id] = max(best.get(id, (0.0, 0)), (value, row))
+        top = max(score.values(), default=0.0)
+        for id, share in self._named(asked).items():
+            if id in score:
+                score[id] += share * top
         ranked = sorted(score, key=lambda id: (-score[id], id))[:limit]
         hits = [self._hit(id, score[id], -best[id][1], known) for id in ranked]
         return Hits(hits, " ".join(known) if known and known != asked else None)
+
+    def _named(self, asked: list[str]) -> dict[str, float]:
+        """Entries of which words in a row are a name or an alias, and the share of the words that are."""
+        found: dict[str, float] = {}
+        for i in range(len(asked)):
+            for j in range(i + 1, min(len(asked), i + LONGEST_NAME) + 1):
+                if id := self.known_as.get(names.key(" ".join(asked[i:j]))):
+                    found[id] = max(found.get(id, 0.0), (j - i) / len(asked))
+        return found
 
     def _forms(self, word: str) -> tuple[str | None, dict[int, float]]:
         """The word itself, or its continuations, or the nearest word there is; and the rows that have it."""
