@@ -251,7 +251,7 @@ def test_one_noise_level_of_diffusion_is_a_denoising_autoencoder(claim):
     for abar in (0.99, 0.9, 0.5, 0.1, 0.01):
         ddpm = DDPM(DDPM.Config(shape=(2,), timesteps=1))
         ddpm.abar[1] = abar
-        one = OneLevel(ddpm)
+        one: DenoisingAutoencoder = OneLevel(ddpm)
         seed_all(abar)
         diffusion = ddpm.loss(Batch(x))["loss"]
         seed_all(abar)
