@@ -14,7 +14,7 @@ from reference_impl.tasks.pairs import l1, spectrum, spectrum_error
 
 SEEDS = range(3)
 # photographed textures have less contrast than hatching, so the game takes longer to matter
-SETTINGS = {"outlines": {"steps": 450}, "digits": {"steps": 300}, "sharpen": {"steps": 500, "l1": 2.0}}
+SETTINGS = {"outlines": {"steps": 700, "lr": 2e-3}, "digits": {"steps": 300}, "sharpen": {"steps": 500, "l1": 2.0}}
 
 
 @cache
@@ -70,7 +70,7 @@ def strips(rows: dict[str, torch.Tensor], columns: int = 12):
 
 def test_patches_restore_the_top_octave(claim):
     found = {}
-    for name, data, seeds in (("hatching", "outlines", SEEDS), ("textures", "sharpen", range(2))):
+    for name, data, seeds in (("hatching", "outlines", SEEDS), ("textures", "sharpen", SEEDS[:1])):
         x = task_of("pairs", data).splits["test"][0]
         found[name] = [[made(trained(data, a, s), data) for s in seeds] for a in (1.0, 0.0)]
         ours, plain = ([spectrum_error(image, x) for image in images] for images in found[name])
