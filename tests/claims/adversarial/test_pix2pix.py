@@ -3,7 +3,6 @@
 from functools import cache
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from reference_impl.adversarial.cyclegan import CycleGAN
 from reference_impl.adversarial.pix2pix import Pix2Pix
@@ -33,13 +32,6 @@ def made(model: torch.nn.Module, data: str) -> torch.Tensor:
     y = task_of("pairs", data).splits["test"][1]
     seed_all("made")
     return model.sample(len(y), y)
-
-
-def operations(cls: type[Reference], settings: dict, task: Task) -> int:
-    """Floating-point operations of a whole run, backward passes included."""
-    with FlopCounterMode(display=False) as counter:
-        run(cls, {**settings, "steps": 1}, task=task, evaluate=False)
-    return counter.get_total_flops() * settings["steps"]
 
 
 def covered(x: torch.Tensor) -> torch.Tensor:
