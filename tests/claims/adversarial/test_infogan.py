@@ -181,8 +181,8 @@ def test_digit_categories_follow_classes_in_part(claim):
         "hero",
         fig,
         caption="One column for each category of the code, one row for each draw of noise and numbers. No label was "
-        "seen in training. Each column holds shapes that a reader can tell from those of the others; many are one digit, "
-        "some gather two that look alike.",
+        "seen in training. Each column holds shapes that a reader can tell from those of the others; many are one "
+        "digit, some gather two that look alike.",
         alt="Generated 8x8 digits in ten columns; within a column the shapes resemble each other.",
     )
     sweep = torch.linspace(-1, 1, 9)
