@@ -6,7 +6,9 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
 
 def parser(cls: type[Reference], prog: str | None = None) -> argparse.ArgumentParser:
     """The parser, whose help lists the reference's own settings."""
+    from ..tasks import lookup
+
     spec = sys.modules[cls.__module__].__spec__
     stem = spec.name.split(".")[-1] if spec else "run"
     fields = "\n".join(
@@ -58,11 +62,13 @@ def parser(cls: type[Reference], prog: str | None = None) -> argparse.ArgumentPa
     )
     p = argparse.ArgumentParser(
         prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=(cls.__doc__ or "").strip().split("\n")[0], epilog=f"settings (name=value):\n{fields}",
+        description=(cls.__doc__ or "").strip().split("\n")[0],
+        epilog=f"settings (name=value):\n{fields}\n\ndata:\n{indent(cleandoc(lookup(cls.task).__doc__ or ''), '  ')}",
     )  # fmt: skip
     p.add_argument("overrides", nargs="*", metavar="name=value", help="settings of the reference, listed below")
     p.add_argument(
-        "--data", help="what to learn instead of the default: a file, a folder, or a known name such as mnist"
+        "--data",
+        help="what to learn instead of the default: a file, a folder, or a known name such as mnist (see below)",
     )
     p.add_argument(
         "--out", type=Path, default=Path("runs") / stem, help="folder for all that is written (default: %(default)s)"

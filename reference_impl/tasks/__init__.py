@@ -28,5 +28,10 @@ def make(name: str, data: Any = None) -> Task:
 
     Raises ValueError or FileNotFoundError, with what would be accepted, for data it cannot use.
     """
+    return lookup(name)(*([] if data is None else [data]))
+
+
+def lookup(name: str) -> type[Task]:
+    """The class of the task; its docstring says which data it accepts."""
     module, _, cls = TASKS[name].partition(":")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)(*([] if data is None else [data]))
+    return getattr(importlib.import_module(f"{__name__}.{module}"), cls)

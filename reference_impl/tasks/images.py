@@ -26,7 +26,11 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 class Images(Task):
-    """Images (N, C, H, W) in [0, 1] with labels; digits unless told otherwise, every fifth held out."""
+    """Images (N, C, H, W) in [0, 1] with labels; digits unless told otherwise, every fifth held out.
+
+    data: mnist, fashion_mnist or cifar10; a folder of images of one size, whose subfolders are labels; a .npy, .npz
+    or .parquet file of images (arrays x, y, x_test, y_test where it has names).
+    """
 
     kind = "image"
 

@@ -64,7 +64,10 @@ SOURCES: dict[str, Callable[[int, torch.Generator], Tensor]] = {
 
 
 class Points(Task):
-    """Rows (N, D): 20,000 draws of a named source, or a table of numbers brought to mean 0 and deviation 1."""
+    """Rows (N, D): 20,000 draws of a named source, or a table of numbers brought to mean 0 and deviation 1.
+
+    A table is a .csv, .npy, .npz or .parquet file.
+    """
 
     kind = "vector"
 

@@ -20,7 +20,7 @@ class Text(Task):
     """Windows (B, context + 1) of token ids from one long text; the last tenth is held out.
 
     `characters` maps id to character; characters of the held-out part that training never saw
-    become the id 0 (a replacement sign).
+    become the id 0 (a replacement sign). A user's text is a UTF-8 file or a folder of .txt and .md files.
     """
 
     kind = "text"

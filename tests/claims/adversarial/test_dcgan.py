@@ -7,15 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from reference_impl.adversarial.dcgan import DCGAN
 from reference_impl.adversarial.gan import GAN
 from reference_impl.core import Reference, Task, run, seed_all
 from reference_impl.figures import figure, show_images
 from reference_impl.tasks.images import digits
-from reference_impl.tasks.measures import frechet, nn_accuracy
+from reference_impl.tasks.measures import flops_per_step, frechet, nn_accuracy
 
 SEEDS = range(3)
 CONVOLUTIONAL = {"hidden": 16, "smallest": 4, "ema": 0.99, "lr": 3e-3, "steps": 500}
@@ -39,24 +37,6 @@ class Filmed(DCGAN):
             self.averaged.eval()
             self.frames[self.played] = self.averaged(self.noise).detach()
             self.averaged.train()
-
-
-class Operations(TorchDispatchMode):
-    """Counts floating-point operations of convolutions and matrix products, backward passes included."""
-
-    counted = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func._overloadpacket):
-            self.counted += formula(*args, **(kwargs or {}), out_val=out)
-        return out
-
-
-def flops_per_step(cls: type[Reference], settings: dict, task: Task) -> int:
-    with Operations() as operations:
-        run(cls, {**settings, "steps": 1}, task=task, evaluate=False)
-    return operations.counted
 
 
 def trainable(model: Reference) -> int:
