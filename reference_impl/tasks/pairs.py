@@ -86,10 +86,10 @@ BUILT_IN: dict[str, Callable[[], tuple[Sides, Sides]]] = {"outlines": drawn, "sh
 
 
 class Pairs(Task):
-    """Images x and their partners y: `outlines` to fill, `sharpen`, `digits`, or a user's.
+    """Images x and their partners y: outlines to fill unless told otherwise; every fifth pair of a user's is held out.
 
-    A user's pairs are a folder with two folders of images, paired by file name, of which the first by name is y and
-    the second x; or an .npz with arrays x and y, paired by row. Every fifth pair is held out.
+    data: outlines, sharpen or digits; a folder with two folders of images of one size, paired by file name, of which
+    the first by name is y (given) and the second x (to make); an .npz with image arrays x and y, paired by row.
     """
 
     kind = "image"
@@ -117,10 +117,11 @@ class Pairs(Task):
 
 
 class Unpaired(Pairs):
-    """Two collections: x and y of a batch are drawn independently. `digits`, `outlines`, `sharpen`, or a user's.
+    """Two collections, of which x and y of a batch are drawn independently; digits and inverted digits by default.
 
-    A user's collections come as for `Pairs`, but names and counts need not match. Of the named ones the partners of
-    held-out images are known, and only for judging; training digits appear on one side each.
+    data: digits, outlines or sharpen, whose held-out partners are known, for judging alone, and of which a training
+    digit is on one side only; a folder with two folders of images of one size, of which the first by name is y (given)
+    and the second x (to make); an .npz with image arrays x and y. Names and numbers of images need not match.
     """
 
     def __init__(self, data: str | Path = "digits") -> None:
