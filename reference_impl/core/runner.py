@@ -77,6 +77,11 @@ def run(
         raise ValueError(f"batch_size={cfg.batch_size} cannot be shared evenly by {engine.world} processes")
     seed_all(seed, "init")
     model = cls(cfg)
+    resumed = checkpoint.read(out / CHECKPOINT) if resume and out and (out / CHECKPOINT).exists() else None
+    if not resumed:
+        # before the weights are divided among processes, since it may set them
+        seed_all(seed, "prepare")
+        model.prepare(task)
     engine.setup(model)
     phases = model.phases()
     optimizers = {f"{p.name}.{name}": o for p in phases for name, o in p.optimizers.items()}
@@ -87,17 +92,14 @@ def run(
         "facts": task.facts,
     }
     at, first, history = 0, 0, []
-    if resume and out and (out / CHECKPOINT).exists():
-        tensors, header = checkpoint.read(out / CHECKPOINT)
+    if resumed and out:
+        tensors, header = resumed
         if differ := [k for k in identity if header["run"].get(k) != json.loads(json.dumps(identity[k]))]:
             was, now = ({k: r[k] for k in differ} for r in (header["run"], identity))
             raise ValueError(f"{out / CHECKPOINT} is of another run: it has {was}, this one {now}; give another --out")
         checkpoint.restore(model, tensors, header["state"], optimizers)
         at, first = header["phase"], header["step"]
         history = [row for row in read_log(out) if (row["phase_index"], row["step"]) < (at, first)]
-    else:
-        seed_all(seed, "prepare")
-        model.prepare(task)
     if out and engine.is_main:
         out.mkdir(parents=True, exist_ok=True)
         (out / LOG).write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")

@@ -87,7 +87,7 @@ class ConditionalVAE(VAE):
         """
         if y is None:
             raise ValueError("a condition that is no label cannot be guessed: give y")
-        return F.one_hot(y, self.labels).float() if self.labels else y.flatten(1)
+        return 1.0 * F.one_hot(y, self.labels) if self.labels else y.flatten(1)
 
     def joined(self, a: Tensor, y: Tensor | None) -> Tensor:
         """Images or latents with their condition behind them: (B, ...), (B, ...) -> (B, A + K)."""
