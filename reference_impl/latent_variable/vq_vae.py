@@ -20,9 +20,9 @@ Source
     arXiv:1711.00937 (eq. 1 to 3; running means: appendix A.1)
 
 Differs from the paper
-    A GPT instead of a PixelCNN; small convolutions without residual blocks. A code that hardly
-    anything chooses moves beside one in use, as cells are split in the design of quantizers (Linde,
-    Buzo & Gray, 1980, doi:10.1109/TCOM.1980.1094577); the paper's codes stay where they are.
+    A GPT instead of a PixelCNN; small convolutions without residual blocks; beta is 1, not 0.25.
+    A code that hardly anything chooses moves beside one in use, as cells are split in the design
+    of quantizers (Linde, Buzo & Gray, 1980, doi:10.1109/TCOM.1980.1094577); the paper's stay.
 
 Shapes
     B batch, K codes, D numbers in a code, (h, w) grid, T = h w tokens, Z = T D.
@@ -52,9 +52,9 @@ class VQVAEConfig(Config):
     """K, the number of codes."""
     code_dim: PositiveInt = 8
     """D, the numbers in a code."""
-    hidden: PositiveInt = 48
+    hidden: PositiveInt = 32
     """Channels of the convolutions."""
-    commitment: NonNegativeFloat = 0.25
+    commitment: NonNegativeFloat = 1.0
     """beta, the weight of the second term of (2)."""
     codebook: Literal["means", "gradient"] = "means"
     """Codes are running means and restart where unused, or descend the second term of eq. 3."""
@@ -62,9 +62,9 @@ class VQVAEConfig(Config):
     """Share of the running means that one step keeps."""
     restart: float = Field(0.1, ge=0, lt=1)
     """A code used less than this share of the average moves; 0 turns restarts off."""
-    steps: NonNegativeInt = 2000
+    steps: NonNegativeInt = 3000
     """Steps of the autoencoder."""
-    prior_share: float = Field(0.5, ge=0)
+    prior_share: float = Field(0.25, ge=0)
     """Steps of the prior for each step of the autoencoder."""
     channels: PositiveInt = 64
     """Width of the prior's residual stream, shared by its four attention heads."""
@@ -151,7 +151,7 @@ class VQVAE(Reference):
         learned = [p for p in [*self.encoder.parameters(), *self.decoder.parameters(), self.codes] if p.requires_grad]
         return (
             Phase("tokens", cfg.steps, self.step, {"main": torch.optim.AdamW(learned, lr=cfg.lr)}),
-            Phase("prior", int(cfg.prior_share * cfg.steps), self.learn_prior, self.prior.optimizers()),
+            Phase("prior", round(cfg.prior_share * cfg.steps), self.learn_prior, self.prior.optimizers()),
         )
 
     def step(self, batch: Batch, opt: Optimizers) -> Metrics:

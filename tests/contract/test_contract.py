@@ -20,7 +20,7 @@ FILES = sorted(
     for p in (ROOT / "reference_impl").glob("*/*.py")
     if p.parent.name not in {"core", "tasks"} and p.stem != "__init__"
 )
-SMALL = {"steps": 6, "batch_size": 16}
+SMALL = {"steps": 12, "batch_size": 16}
 pytestmark = pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 
 
