@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,21 @@ def show_images(
     ax.imshow(sheet, vmin=vmin, vmax=vmax, interpolation=interpolation, cmap=cmap)
     ax.set_title(title)
     ax.axis("off")
+
+
+def strips(rows: Mapping[str, Any], columns: int) -> Figure:
+    """The first `columns` of several sets of images (N, C, H, W), one labeled row for each set."""
+    height, width = (side + 1 for side in next(iter(rows.values())).shape[2:])
+    fig, ax = figure(6.6, 0.1 + 5.6 * len(rows) * height / (columns * width))
+    show_images(ax, np.concatenate([np.asarray(x[:columns]) for x in rows.values()]), columns)
+    ax.axis("on")
+    ax.set_xticks([])
+    ax.set_yticks([(i + 0.5) * height - 1 for i in range(len(rows))], list(rows))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    # a page's font may be wider than the one that the layout knows
+    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # type: ignore[union-attr]
+    return fig
 
 
 def show(kind: str, samples: Any, facts: dict[str, Any], columns: int | None = None) -> Figure | str:

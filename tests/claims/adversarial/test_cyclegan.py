@@ -7,7 +7,7 @@ import torch
 from reference_impl.adversarial.cyclegan import CycleGAN
 from reference_impl.adversarial.pix2pix import Pix2Pix
 from reference_impl.core import Reference, Task, run, seed_all
-from reference_impl.figures import figure, show_images
+from reference_impl.figures import strips
 from reference_impl.tasks import make
 from reference_impl.tasks.pairs import l1
 
@@ -33,21 +33,6 @@ def either_way() -> tuple[torch.Tensor, torch.Tensor]:
     digits = make("images").splits["train"][0]
     x = torch.cat([digits, 1 - digits])[torch.randperm(2 * len(digits), generator=torch.Generator().manual_seed(0))]
     return x, 0.25 + 0.5 * x
-
-
-def strips(rows: dict[str, torch.Tensor], columns: int = 16):
-    """A figure of images in labeled rows."""
-    height, width = (side + 1 for side in next(iter(rows.values())).shape[2:])
-    fig, ax = figure(6.6, 0.1 + 5.6 * len(rows) * height / (columns * width))
-    show_images(ax, torch.cat([x[:columns] for x in rows.values()]), columns)
-    ax.axis("on")
-    ax.set_xticks([])
-    ax.set_yticks([(i + 0.5) * height - 1 for i in range(len(rows))], list(rows))
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    # a page's font may be wider than the one that the layout knows
-    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))
-    return fig
 
 
 def test_the_round_trip_finds_the_inversion(claim):
@@ -107,7 +92,9 @@ def test_no_pairs_are_needed(claim):
     seed_all("drawn")
     claim.figure(
         "no_pairs",
-        strips({"y": y, "Pix2Pix": paired[0].sample(len(y), y), "CycleGAN": ours[0].sample(len(y), y), "partner": x}),
+        strips(
+            {"y": y, "Pix2Pix": paired[0].sample(len(y), y), "CycleGAN": ours[0].sample(len(y), y), "partner": x}, 16
+        ),
         caption="Before and after: the same two piles of digits, none in both. Pix2Pix takes the image drawn beside "
         "each for its partner and averages; CycleGAN does not ask for partners.",
         alt="Rows of inverted digits, one blur repeated by Pix2Pix, correct digits by CycleGAN, and the true partners.",
@@ -166,7 +153,7 @@ def test_seeds_choose_between_equal_maps(claim):
     rows = {f"seed {s}": made for s, made in zip(seeds, drawn[0.0], strict=True)}
     claim.figure(
         "permuted",
-        strips({"y": y, **rows, "partner": x}),
+        strips({"y": y, **rows, "partner": x}, 16),
         caption="The domain of x holds digits and inverted digits alike. The same loss, four seeds: "
         f"{turned[0.0]} of 4 turn every image into the negative of its partner. All return "
         "from the round trip, so no loss tells which seeds are wrong.",

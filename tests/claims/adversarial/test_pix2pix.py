@@ -7,7 +7,7 @@ import torch
 from reference_impl.adversarial.cyclegan import CycleGAN
 from reference_impl.adversarial.pix2pix import Pix2Pix
 from reference_impl.core import Task, run, seed_all
-from reference_impl.figures import INK, PALETTE, figure, show_images
+from reference_impl.figures import INK, PALETTE, figure, strips
 from reference_impl.tasks import make
 from reference_impl.tasks.measures import flops_per_step
 from reference_impl.tasks.pairs import l1, spectrum, spectrum_error
@@ -46,21 +46,6 @@ def overlap(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a & b).sum((1, 2, 3)) / (a | b).sum((1, 2, 3))).mean().item()
 
 
-def strips(rows: dict[str, torch.Tensor], columns: int = 12):
-    """A figure of images in labeled rows."""
-    height, width = (side + 1 for side in next(iter(rows.values())).shape[2:])
-    fig, ax = figure(6.6, 0.1 + 5.6 * len(rows) * height / (columns * width))
-    show_images(ax, torch.cat([x[:columns] for x in rows.values()]), columns)
-    ax.axis("on")
-    ax.set_xticks([])
-    ax.set_yticks([(i + 0.5) * height - 1 for i in range(len(rows))], list(rows))
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    # a page's font may be wider than the one that the layout knows
-    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))
-    return fig
-
-
 def test_patches_restore_the_top_octave(claim):
     found = {}
     for name, data, seeds in (("hatching", "outlines", SEEDS), ("textures", "sharpen", SEEDS[:1])):
@@ -73,7 +58,7 @@ def test_patches_restore_the_top_octave(claim):
     both, plain = found["hatching"]
     claim.figure(
         "hero",
-        strips({"given": y, "L1 alone": plain[0], "L1 + patches": both[0], "partner": x}),
+        strips({"given": y, "L1 alone": plain[0], "L1 + patches": both[0], "partner": x}, 12),
         caption="Held-out outlines and what is made of them. The phase of the hatching cannot be known from the "
         "outline: L1 alone paints the median, flat gray. Judged by patches, the generator hatches in the right "
         "direction and darkness, at a phase of its own.",
@@ -105,7 +90,7 @@ def test_patches_restore_the_top_octave(claim):
     some = torch.arange(0, 240, 20)
     claim.figure(
         "textures",
-        strips({"given": y[some], "L1 alone": plain[0][some], "L1 + patches": both[0][some], "partner": x[some]}),
+        strips({"given": y[some], "L1 alone": plain[0][some], "L1 + patches": both[0][some], "partner": x[some]}, 12),
         caption="Blurred brick, grass and gravel from a part of the pictures that was not trained on. L1 sharpens "
         "edges and leaves the rest smooth; with patches the grain is back, but it is not the partner's grain.",
         alt="Rows of blurred textures, smooth reconstructions, grainy reconstructions, and sharp originals.",
@@ -128,7 +113,7 @@ def test_pairs_beat_unpaired_images(claim):
     claim.measure("distance", [l1(image, x) for image in ours], baseline=[l1(image, x) for image in theirs])
     claim.figure(
         "unpaired",
-        strips({"given": y, "Pix2Pix": ours[0], "CycleGAN": theirs[0], "partner": x}),
+        strips({"given": y, "Pix2Pix": ours[0], "CycleGAN": theirs[0], "partner": x}, 12),
         caption="The same pictures, for CycleGAN without knowing which belong together, and with more work. It finds "
         "place and size of the ink; which hatching goes with which outline only pairs say.",
         alt="Rows of outlines, fillings by Pix2Pix that match the partners, fillings by CycleGAN that often do not.",
