@@ -53,7 +53,8 @@ def test_the_round_trip_finds_the_inversion(claim):
                 "x": x,
                 "F(x)": ours[best].inverse(x),
                 "G(F(x))": ours[best].reconstruct(x),
-            }
+            },
+            16,
         ),
         caption="Translated and back, in both directions, by networks that never saw a digit together with its "
         f"partner (held-out digits, the best of {len(SEEDS)} seeds).",
@@ -67,7 +68,8 @@ def test_the_round_trip_finds_the_inversion(claim):
                 **{f"seed {s}: {found[s]:.2f}": ours[s].sample(n, y) for s in SEEDS},
                 f"no cycle: {by_game[0]:.2f}": alone[0].sample(n, y),
                 "partner": x,
-            }
+            },
+            16,
         ),
         caption="What every seed made of the same held-out digits, with its L1 distance to the partners. "
         f"{sum(d < 0.12 for d in found)} of {len(SEEDS)} found the inversion. Last but one: seed 0 "

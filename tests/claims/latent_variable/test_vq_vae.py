@@ -83,10 +83,12 @@ def test_tokens_are_all_the_decoder_needs(claim):
 def test_running_means_with_restarts_use_the_codebook(claim):
     task = make("images")
     test = task.splits["test"][0]
+    paper = {"commitment": 0.25}
     ways = {
-        "running means, restarts": {},
-        "running means alone": {"restart": 0},
-        "gradient": {"codebook": "gradient"},
+        "running means, restarts": paper,
+        "running means alone": {**paper, "restart": 0},
+        "gradient": {**paper, "codebook": "gradient"},
+        "gradient, commitment 1": {"commitment": 1.0, "codebook": "gradient"},
     }
     share: dict[str, list[float]] = {name: [] for name in ways}
     used = {}
@@ -97,9 +99,10 @@ def test_running_means_with_restarts_use_the_codebook(claim):
                 tokens = model.tokens(test)
             share[name].append(perplexity(tokens, 64) / 64)
         used[name] = torch.bincount(tokens.flatten(), minlength=64).sort(descending=True).values
-    ours, alone, gradient = share.values()
+    ours, alone, gradient, committed = share.values()
     claim.measure("use", ours, baseline=gradient)
     claim.measure("use_without_restarts", ours, baseline=alone)
+    claim.measure("use_committed", committed, baseline=gradient)
 
     fig, ax = figure(5.6, 2.8)
     for name, color in zip(ways, PALETTE, strict=False):
@@ -110,8 +113,9 @@ def test_running_means_with_restarts_use_the_codebook(claim):
         "use",
         fig,
         caption="How often each of 64 codes is chosen on held-out digits, in order of use, after 500 steps; the last "
-        "of three seeds. A code that nothing chooses gets neither gradient nor mean, and stays unused unless moved.",
-        alt="Three falling curves; the one with restarts is the flattest and reaches all codes.",
+        "of three seeds. A code that nothing chooses gets neither gradient nor mean, and stays unused unless moved; "
+        "a larger commitment keeps vectors near the codes, so that fewer are left out.",
+        alt="Four falling curves; those with restarts and with more commitment are the flattest.",
     )
 
 
