@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import names
-
 if TYPE_CHECKING:
     from .catalog import Catalog
 
@@ -59,7 +57,7 @@ class Index:
 
     def __init__(self, catalog: Catalog) -> None:
         self.names = {e.id: e.name for e in catalog}
-        self.known_as = {key: e.id for e in catalog for n in (e.id, e.name, *e.aliases) for key in names.own(n)}
+        self.catalog = catalog
         self.rows: list[tuple[str, str, str]] = []
         for e in catalog:
             self.rows.append((e.id, "name", f"{e.name} {e.id.replace('_', ' ')}"))
@@ -116,7 +114,9 @@ class Index:
         found: dict[str, float] = {}
         for i in range(len(asked)):
             for j in range(i + 1, min(len(asked), i + LONGEST_NAME) + 1):
-                if id := self.known_as.get(names.key(" ".join(asked[i:j]))):
+                phrase = " ".join(asked[i:j])
+                if phrase in self.catalog:
+                    id = self.catalog.get(phrase).id
                     found[id] = max(found.get(id, 0.0), (j - i) / len(asked))
         return found
 
