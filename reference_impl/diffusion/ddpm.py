@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from reference_impl.blocks import mlp
+from reference_impl.blocks_unet import TimedMLP, UNet
 from reference_impl.core import Batch, Config, Losses, Reference, main
 
 
@@ -53,80 +53,6 @@ class DDPMConfig(Config):
     steps: NonNegativeInt = 1600
 
 
-def waves(x: Tensor, octaves: int) -> Tensor:
-    """Sine and cosine of every number at frequencies 1, 2, 4, ...: (B, D) -> (B, 2 * D * octaves).
-
-    A small network follows fine structure in these features that it would smooth over in x.
-    """
-    angle = x[:, :, None] * 2.0 ** torch.arange(octaves, device=x.device)
-    return torch.cat([angle.sin(), angle.cos()], 2).flatten(1)
-
-
-class Clock(nn.Sequential):
-    """Features of the time t/T in [0, 1]: (B,) -> (B, width)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(nn.Linear(12, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-
-    def forward(self, t: Tensor) -> Tensor:
-        return super().forward(waves(t[:, None] * pi / 2, 6))
-
-
-class MLP(nn.Module):
-    """eps(x, t) for vectors: (B, *shape), (B,) -> (B, *shape)."""
-
-    def __init__(self, shape: tuple[int, ...], h: int) -> None:
-        super().__init__()
-        d = prod(shape)
-        self.clock, self.net = Clock(h), mlp(11 * d + h, h, d, depth=3)
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        flat = x.flatten(1)
-        return self.net(torch.cat([flat, waves(flat, 5), self.clock(t)], 1)).view_as(x)
-
-
-class Conv(nn.Module):
-    """Residual block of a U-Net, told the time: (B, C, H, W), (B, E) -> (B, C', H, W)."""
-
-    def __init__(self, c_in: int, c_out: int, embedding: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.GroupNorm(1, c_in), nn.SiLU(), nn.Conv2d(c_in, c_out, 3, padding=1))
-        self.second = nn.Sequential(nn.GroupNorm(1, c_out), nn.SiLU(), nn.Conv2d(c_out, c_out, 3, padding=1))
-        self.time = nn.Linear(embedding, c_out)
-        self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-
-    def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        h = self.first(x) + self.time(e)[:, :, None, None]
-        return self.skip(x) + self.second(h)
-
-
-class UNet(nn.Module):
-    """eps(x, t) for images, at full, half and quarter resolution: (B, C, H, W), (B,) -> (B, C, H, W)."""
-
-    def __init__(self, shape: tuple[int, ...], h: int) -> None:
-        super().__init__()
-        e = 4 * h
-        self.clock = Clock(e)
-        self.inner, self.outer = nn.Conv2d(shape[0], h, 3, padding=1), nn.Conv2d(h, shape[0], 3, padding=1)
-        self.down = nn.ModuleList([Conv(h, h, e), Conv(h, 2 * h, e)])
-        self.middle = Conv(2 * h, 2 * h, e)
-        self.up = nn.ModuleList([Conv(4 * h, h, e), Conv(2 * h, h, e)])
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        h, e, skips = self.inner(x), self.clock(t), []
-        for block in self.down:
-            h = block(h, e)
-            skips.append(h)
-            h = F.avg_pool2d(h, 2, ceil_mode=True)
-        h = self.middle(h, e)
-        for block in self.up:
-            skip = skips.pop()
-            # sizes that are odd on the way down come back exactly
-            h = F.interpolate(h, size=skip.shape[2:])
-            h = block(torch.cat([h, skip], 1), e)
-        return self.outer(h)
-
-
 class DDPM(Reference):
     """Denoising diffusion probabilistic model with the unweighted bound and ancestral sampling."""
 
@@ -136,7 +62,7 @@ class DDPM(Reference):
     def __init__(self, cfg: DDPMConfig) -> None:
         super().__init__(cfg)
         self.image = len(cfg.shape) == 3
-        self.net = UNet(cfg.shape, cfg.hidden) if self.image else MLP(cfg.shape, 8 * cfg.hidden)
+        self.net = self.network()
         self.averaged = deepcopy(self.net).requires_grad_(False)
         self.beta: Tensor
         self.abar: Tensor
@@ -146,6 +72,12 @@ class DDPM(Reference):
         beta = torch.cat([torch.zeros(1), 1 - f[1:] / f[:-1]]).clamp(max=0.999)
         self.register_buffer("beta", beta.float())
         self.register_buffer("abar", (1 - beta).cumprod(0).float())
+
+    def network(self) -> nn.Module:
+        """eps(x_t, t / T): of the shape of x_t."""
+        cfg = self.cfg
+        c, d = cfg.shape[0], prod(cfg.shape)
+        return UNet(c, c, cfg.hidden) if self.image else TimedMLP(d, d, 8 * cfg.hidden)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"main": torch.optim.AdamW(self.net.parameters(), lr=self.cfg.lr)}
@@ -160,21 +92,21 @@ class DDPM(Reference):
         x0 = 2 * batch.x - 1 if self.image else batch.x
         t = torch.randint(1, self.cfg.timesteps + 1, (len(x0),), device=x0.device)
         eps = torch.randn_like(x0)
-        predicted = self.net(self.noised(x0, t, eps), t / self.cfg.timesteps)
+        predicted = self.net(self.noised(x0, t, eps), t / self.cfg.timesteps, batch.y)
         return {"loss": F.mse_loss(predicted, eps)}
 
     def after_update(self) -> None:
         for slow, fast in zip(self.averaged.parameters(), self.net.parameters(), strict=True):
             slow.data.lerp_(fast.data, 1 - self.cfg.ema)
 
-    def predict_noise(self, x: Tensor, t: Tensor) -> Tensor:
+    def predict_noise(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """The averaged network's eps(x_t, t): (B, *shape), (B,) -> (B, *shape)."""
-        return self.averaged(x, t / self.cfg.timesteps)
+        return self.averaged(x, t / self.cfg.timesteps, y)
 
-    def denoise(self, x: Tensor, t: int) -> Tensor:
+    def denoise(self, x: Tensor, t: int, y: Tensor | None = None) -> Tensor:
         """A draw of x_{t-1} given x_t, one step of algorithm 2: (B, *shape) -> (B, *shape)."""
         abar, before, beta = self.abar[t], self.abar[t - 1], self.beta[t]
-        eps = self.predict_noise(x, torch.full((len(x),), t, device=x.device))
+        eps = self.predict_noise(x, torch.full((len(x),), t, device=x.device), y)
         x0 = (x - (1 - abar).sqrt() * eps) / abar.sqrt()
         # the data are known to lie here
         x0 = x0.clamp(-1, 1) if self.image else x0
@@ -187,7 +119,7 @@ class DDPM(Reference):
         """Ancestral sampling, algorithm 2: (n, *shape)."""
         x = torch.randn(n, *self.cfg.shape, device=self.device)
         for t in range(self.cfg.timesteps, 0, -1):
-            x = self.denoise(x, t)
+            x = self.denoise(x, t, y)
         return (x + 1) / 2 if self.image else x
 
 
