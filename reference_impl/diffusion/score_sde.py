@@ -22,10 +22,9 @@ Source
     Stochastic Differential Equations", 2021. arXiv:2011.13456
 
 Differs from the paper
-    The SDE is solved by Euler-Maruyama and the ODE by Heun's method on a grid that is denser at
-    the data, instead of uniform steps with Langevin corrections and of adaptive Runge-Kutta. The
-    divergence is exact, one backward pass per dimension; beyond some tens of dimensions one
-    estimates it with random probes (Hutchinson). Small networks.
+    Euler-Maruyama for the SDE and Heun's method for the ODE, on a grid that is denser at the data,
+    instead of Langevin corrections and adaptive Runge-Kutta. The divergence is exact, one backward
+    pass per dimension; beyond some tens of dimensions random probes estimate it (Hutchinson).
 
 Shapes
     B batch, D = prod(shape) numbers per observation, N solver steps; t in [0, 1], one per row.
@@ -184,18 +183,17 @@ class ScoreSDE(Reference):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density in nats by the ODE from data to noise, eq. 39: (B, *shape) -> (B,)."""
-        x = 2 * x - 1 if self.image else x
-        # images were stretched by two in each dimension
-        total = torch.full((len(x),), x[0].numel() * log(2) if self.image else 0.0).to(x)
-        one = torch.ones_like(total)
+        x, d = 2 * x - 1 if self.image else x, x[0].numel()
+        one = torch.ones(len(x), device=x.device)
+        # the map of images to [-1, 1] stretches each dimension by two
+        total = one * d * log(2) if self.image else 0 * one
         for t, after in pairwise(reversed(self.grid())):
             dt = after - t
             v, div = self.divergence(x, t * one)
             v_end, div_end = self.divergence(x + v * dt, after * one)
             x, total = x + (v + v_end) * dt / 2, total + (div + div_end) * dt / 2
-        variance = self.marginal(one)[1].flatten() ** 2
-        d = x[0].numel()
-        return total - x.square().flatten(1).sum(1) / (2 * variance) - d / 2 * (2 * pi * variance).log()
+        prior = torch.distributions.Normal(0, self.marginal(one)[1]).log_prob(x)
+        return total + prior.flatten(1).sum(1)
 
 
 if __name__ == "__main__":
