@@ -35,7 +35,7 @@ Run
 
 from copy import deepcopy
 from itertools import pairwise
-from math import log, pi, prod
+from math import log, prod
 from typing import Literal
 
 import torch
