@@ -20,6 +20,8 @@ TASKS = {
     "memories": "memories:Memories",
     "preferences": "preferences:Preferences",
     "questions": "questions:Questions",
+    "molecules": "molecules:Molecules",
+    "videos": "videos:Videos",
 }
 
 
