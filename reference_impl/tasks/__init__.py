@@ -11,6 +11,7 @@ TASKS = {
     "images": "images:Images",
     "bits": "images:Bits",
     "photos": "photos:Photos",
+    "enlarged": "enlarged:Enlarged",
     "styles": "styles:Styles",
     "pairs": "pairs:Pairs",
     "unpaired": "pairs:Unpaired",
@@ -22,6 +23,7 @@ TASKS = {
     "questions": "questions:Questions",
     "molecules": "molecules:Molecules",
     "videos": "videos:Videos",
+    "captions": "captions:Captions",
 }
 
 
