@@ -130,8 +130,8 @@ class LatentDiffusion(Reference):
         losses = self.stage.loss(batch)
         opt.minimize("main", losses["loss"])
         with torch.no_grad():
-            z = self.draw(batch.x)
-            mean, square = z.mean((0, 2, 3))[:, None, None], z.square().mean((0, 2, 3))[:, None, None]
+            z = self.draw(batch.x).to(self.mean)
+            mean, square = (f.mean((0, 2, 3)).view_as(self.mean) for f in (z, z.square()))
             opt.average(mean, square)
             self.mean.lerp_(mean, 0.02)
             self.var.lerp_(square - mean.square(), 0.02)
