@@ -26,6 +26,7 @@ DEFAULT_STEP = [
     "reference_impl.latent_variable.autoencoder:Autoencoder", "reference_impl.latent_variable.vae:VAE",
     "reference_impl.latent_variable.beta_vae:BetaVAE", "reference_impl.flow.realnvp:RealNVP",
     "reference_impl.diffusion.ddpm:DDPM", "reference_impl.transformer.gpt:GPT", "reference_impl.recurrent.lstm:LSTM",
+    "reference_impl.flow.neural_spline_flow:NeuralSplineFlow",
 ]  # fmt: skip
 # compared in double precision: games and deep stacks of normalization enlarge what single precision rounds away
 DIVIDED = [
@@ -36,6 +37,7 @@ DIVIDED = [
     "reference_impl.style_transfer.style_transfer_network:StyleTransferNetwork",
     "reference_impl.style_transfer.adain:AdaIN",
     "reference_impl.trust.sample_quality_metrics:TwoSampleTest",
+    "reference_impl.flow.glow:Glow",
 ]
 GAMES = [
     "reference_impl.adversarial.gan:GAN", "reference_impl.adversarial.conditional_gan:ConditionalGAN",
