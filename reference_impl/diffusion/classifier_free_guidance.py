@@ -27,7 +27,7 @@ Run
 """
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, field_validator
+from pydantic import Field, NonNegativeFloat, field_validator
 from torch import Tensor, nn
 
 from reference_impl.core import Batch, Losses, main
@@ -43,7 +43,6 @@ class GuidanceConfig(DDPMConfig):
     """w, strength of the condition: 0 ignores it, 1 samples p(x | y), more exaggerates it."""
     dropout: float = Field(0.1, ge=0, le=1)
     """Share of the training examples whose condition is hidden."""
-    steps: NonNegativeInt = 1800
 
     @field_validator("classes")
     @classmethod
