@@ -186,6 +186,10 @@ def show(kind: str, samples: Any, facts: dict[str, Any], columns: int | None = N
         return "\n\n---\n\n".join("".join(vocab[i] for i in row) for row in samples.tolist())
     if kind == "strings":
         return "\n".join(map(str, samples))
+    if kind == "table":
+        from .tasks.tables import spelled
+
+        return spelled(samples, facts)
     if kind == "molecule":
         from .tasks.molecules import spelled
 
