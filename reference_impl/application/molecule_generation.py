@@ -109,6 +109,7 @@ class MoleculeConfig(LSTMConfig):
     channels: PositiveInt = 128
     steps: NonNegativeInt = 700
     batch_size: PositiveInt = 128
+    clip: float = 10.0
 
 
 class MoleculeGenerator(LSTM):
@@ -131,14 +132,14 @@ class MoleculeGenerator(LSTM):
         return F.cross_entropy(logits.transpose(1, 2), x[:, 1:], reduction="none"), counts
 
     def loss(self, batch: Batch) -> Losses:
-        """Nats per token; batch.x is (B, T+1), batch.y (B,) the number of heteroatoms, where known."""
+        """Nats per molecule; batch.x is (B, T+1), batch.y (B,) the number of heteroatoms, where known."""
         x = batch.x
         if batch.y is not None:
             silent = torch.rand(len(x), device=x.device) < self.cfg.unasked
             first = torch.where(silent, 0, self.asked(batch.y))
             x = torch.cat([first[:, None], x[:, 1:]], 1)
         nats, counts = self.token_loss(x)
-        return {"loss": (nats * counts).sum() / counts.sum()}
+        return {"loss": (nats * counts).sum(1).mean()}
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x_1 .. end | x_0) in nats, before valence restricts it: (B, T+1) -> (B,)."""

@@ -58,7 +58,7 @@ def thrown(n: int, frames: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 class Videos(Task):
-    """Clips of eight gray frames, (N, 8, H, W) in [0, 1]: a bouncing ball unless told otherwise.
+    """Clips of eight gray frames, (N, 8, H, W) in [0, 1]: a bouncing ball unless told otherwise. y is their first half.
 
     data: a .npy or .npz file of gray videos, (N, T, H, W), bytes or numbers from 0; a folder of animated GIFs of one
     size, or one such file. Videos longer than eight frames give several clips; every fifth video is held out, and of
@@ -78,7 +78,16 @@ class Videos(Task):
                 cut = max(FRAMES, len(videos[0]) // 5)
                 parts = [[videos[0][:-cut]], [videos[0][-cut:]]]
             train, test = (torch.from_numpy(np.concatenate([clips(v) for v in part])[:MOST_CLIPS]) for part in parts)
-        super().__init__(train, test, shape=list(train.shape[1:]))
+        past = FRAMES // 2
+        super().__init__(
+            train,
+            test,
+            y=train[:, :past],
+            test_y=test[:, :past],
+            shape=list(train.shape[1:]),
+            past=past,
+            conditional=True,
+        )
 
     def evaluate(self, model: Reference) -> list[Score]:
         """Error of the frames that follow the model's `past` ones, beside that of a picture that stands still."""
