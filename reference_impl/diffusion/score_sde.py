@@ -158,8 +158,9 @@ class ScoreSDE(Reference):
         return x + (v + self.velocity(x + v * dt, t + dt)) * dt / 2
 
     def grid(self) -> list[float]:
-        """N + 1 times from 1 down to t_min whose square roots are evenly spaced."""
-        return torch.linspace(1, self.cfg.t_min**0.5, self.cfg.solver_steps + 1).double().square().tolist()
+        """N + 1 times from 1 to t_min, dense where s / a changes fast: evenly spaced for VE, in sqrt(t) for VP."""
+        power, cfg = 1 if self.cfg.process == "ve" else 2, self.cfg
+        return torch.linspace(1, cfg.t_min ** (1 / power), cfg.solver_steps + 1).double().pow(power).tolist()
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
