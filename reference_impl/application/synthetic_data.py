@@ -96,7 +96,8 @@ class SyntheticData(DDPM):
         """Each column's distribution function, and the labels' frequencies."""
         x, n = task.splits["train"][0], self.cfg.numeric
         at = torch.linspace(0, 1, self.cfg.knots, dtype=x.dtype)
-        self.values.copy_(x[:, :n].quantile(at, 0).T)
+        if n:
+            self.values.copy_(x[:, :n].quantile(at, 0).T)
         self.frequency.copy_(x[:, -self.cfg.categories[-1] :].sum(0))
 
     def normal_scores(self, x: Tensor) -> Tensor:
