@@ -37,14 +37,23 @@ DIVIDED = [
     "reference_impl.style_transfer.style_transfer_network:StyleTransferNetwork",
     "reference_impl.style_transfer.adain:AdaIN",
     "reference_impl.trust.sample_quality_metrics:TwoSampleTest",
+    "reference_impl.diffusion.flow_matching:FlowMatching",
+    "reference_impl.application.synthetic_data:SyntheticData",
     "reference_impl.flow.glow:Glow",
+    "reference_impl.application.molecule_generation:MoleculeGenerator",
+    "reference_impl.application.video_generation:VideoDiffusion",
+    "reference_impl.energy.score_matching:ScoreMatching",
+    "reference_impl.diffusion.score_sde:ScoreSDE",
+    "reference_impl.diffusion.consistency_model:ConsistencyModel",
 ]
 GAMES = [
     "reference_impl.adversarial.gan:GAN", "reference_impl.adversarial.conditional_gan:ConditionalGAN",
     "reference_impl.adversarial.infogan:InfoGAN", "reference_impl.adversarial.wgan:WGAN",
     "reference_impl.adversarial.wgan_gp:WGANGP", "reference_impl.adversarial.dcgan:DCGAN",
     "reference_impl.adversarial.pix2pix:Pix2Pix", "reference_impl.adversarial.cyclegan:CycleGAN",
-    "reference_impl.latent_variable.vae_gan:VAEGAN",
+    "reference_impl.diffusion.latent_diffusion:LatentDiffusion", "reference_impl.latent_variable.vae_gan:VAEGAN",
+    "reference_impl.multimodal.text_to_image:TextToImage",
+    "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
