@@ -6,7 +6,7 @@ Idea
     half the log of the signal-to-noise ratio, its linear part can be solved exactly. From level t
     to level s, h = lambda_s - lambda_t, remains an average of the estimate D(x, t) of x_0:
 
-        x_s = (sigma_s / sigma_t) x_t + alpha_s int_0^h e^(u - h) D(lambda_t + u) du.         (8)
+        x_s = (sigma_s / sigma_t) x_t + alpha_s int_0^h e^(u - h) D(lambda_t + u) du.         (1)
 
     Holding D constant is a DDIM step, whose error in the end is of order h. A straight line
     through the last two estimates has order h^2 at the same price, one evaluation (multistep).
@@ -14,7 +14,7 @@ Idea
 
 Source
     Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models",
-    2022. arXiv:2211.01095 (eq. 8; algorithm 2)
+    2022. arXiv:2211.01095 (proposition 4.1; algorithm 2)
     Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022.
     arXiv:2206.00364 (algorithm 1)
 
@@ -77,6 +77,7 @@ def multistep(model: DDPM, x: Tensor, path: Sequence[int], y: Tensor | None = No
     lam = (alpha / sigma).log()
     earlier: tuple[Tensor, Tensor] | None = None
     for t, s in pairwise(path):
+        # the length of the step in (1)
         h = lam[s] - lam[t]
         data, _ = estimate(model, x, t, y)
         ahead = data
