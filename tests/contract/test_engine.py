@@ -27,6 +27,8 @@ DEFAULT_STEP = [
     "reference_impl.latent_variable.beta_vae:BetaVAE", "reference_impl.flow.realnvp:RealNVP",
     "reference_impl.diffusion.ddpm:DDPM", "reference_impl.transformer.gpt:GPT", "reference_impl.recurrent.lstm:LSTM",
     "reference_impl.flow.neural_spline_flow:NeuralSplineFlow",
+    "reference_impl.diffusion.classifier_free_guidance:ClassifierFreeGuidance",
+    "reference_impl.diffusion.ddim:DDIM", "reference_impl.diffusion.diffusion_ode_solver:DiffusionODESolver",
 ]  # fmt: skip
 # compared in double precision: games and deep stacks of normalization enlarge what single precision rounds away
 DIVIDED = [
