@@ -315,10 +315,10 @@ def test_likelihood_by_the_ode_matches_the_known_density(claim):
     trail, axis = torch.stack(states), torch.linspace(-2.6, 2.6, 14)
     grid = torch.cartesian_prod(axis, axis)
     fig, panels = figure(6.6, 2.5, columns=3)
-    for ax, k in zip(panels, (10, 25, 45), strict=True):
+    for ax, k in zip(panels, (10, 30, 47), strict=True):
         with torch.no_grad():
             v = model.velocity(grid, times[k].expand(len(grid)))
-        ax.plot(*trail[: k + 1].permute(2, 0, 1), color=PALETTE[0], linewidth=0.5, alpha=0.5, rasterized=True)
+        ax.plot(*trail[: k + 1].permute(2, 0, 1), color=PALETTE[0], linewidth=0.35, alpha=0.6, rasterized=True)
         ax.quiver(*grid.T, *v.T, color=PALETTE[8], width=0.006, scale=60, rasterized=True)
         ax.scatter(*trail[k].T, s=7, color=PALETTE[1], linewidths=0, zorder=3, rasterized=True)
         ax.set(title=f"t = {times[k]:.1f}", xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), aspect="equal")
