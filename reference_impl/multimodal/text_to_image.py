@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from math import pi
 
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from reference_impl.blocks_unet import waves
@@ -53,11 +53,16 @@ class TextToImageConfig(LatentDiffusionConfig):
     """The words of the training captions, numbered from 1."""
     classes: PositiveInt = 15
     """V, the number of different words, and one for no word."""
-    hidden: PositiveInt = 32
+    code_channels: PositiveInt = 3
+    halvings: PositiveInt = 1
+    hidden: PositiveInt = 16
     timesteps: PositiveInt = 50
     guidance: NonNegativeFloat = 2.0
     """w in (2): 0 ignores the prompt, 1 samples p(x | y), more exaggerates it."""
-    steps: NonNegativeInt = 2000
+    stage_share: float = 0.35
+    batch_size: PositiveInt = 32
+    lr: PositiveFloat = 3e-3
+    steps: NonNegativeInt = 1500
 
 
 class TextEncoder(nn.Module):
@@ -68,15 +73,16 @@ class TextEncoder(nn.Module):
         self.word, self.place = nn.Embedding(vocab, width, padding_idx=0), nn.Linear(12, width)
         self.start = nn.Parameter(torch.zeros(width))
         self.layer = nn.TransformerEncoderLayer(width, 4, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
-        self.out = nn.Linear(width, width)
 
     def forward(self, y: Tensor) -> Tensor:
         at = torch.arange(y.shape[1], device=y.device)[:, None] * pi / 64
-        x = self.word(y) + self.place(waves(at, 6))
-        # what is read off is a start that looks at all words; at no word nobody looks
-        x = torch.cat([self.start.expand(len(y), 1, -1), x], 1)
+        # a start is there also where no word is; at no word nobody looks
+        x = torch.cat([self.start.expand(len(y), 1, -1), self.word(y) + self.place(waves(at, 6))], 1)
         empty = torch.cat([torch.zeros_like(y[:, :1], dtype=torch.bool), y == 0], 1)
-        return self.out(self.layer(x, src_key_padding_mask=empty)[:, 0])
+        seen = self.layer(x, src_key_padding_mask=empty)
+        # a sum, and around the layer a way past it: what single words say is learned at once, what
+        # they say together later
+        return seen.masked_fill(empty[:, :, None], 0).sum(1)
 
 
 class TextToImage(LatentDiffusion):
@@ -96,7 +102,7 @@ class TextToImage(LatentDiffusion):
             return torch.zeros(len(y), 1, dtype=torch.long, device=y.device)
 
     def diffusion(self) -> Prior:
-        names = {"hidden", "timesteps", "ema", "classes", "guidance"}
+        names = {"hidden", "timesteps", "ema", "classes", "guidance", "lr"}
         return self.Prior(self.Prior.Config(shape=self.code, **self.cfg.model_dump(include=names)))
 
     def prompts(self, texts: Sequence[str]) -> Tensor:

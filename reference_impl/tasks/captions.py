@@ -18,22 +18,20 @@ from ..core.reference import Reference
 from ..core.task import Score, Task
 from . import files
 
-SIDE = 16
-"""Height and width of an image, in pixels."""
-SIZES = {"small": 6, "large": 8}
+SIDE, SIZE = 16, 8
+"""Height and width of an image and of a shape, in pixels."""
 COLORS = {"red": (1.0, 0.1, 0.1), "green": (0.1, 0.8, 0.1), "blue": (0.2, 0.3, 1.0), "yellow": (1.0, 0.9, 0.1)}
-SHAPES = ("circle", "square", "triangle")
+SHAPES = ("cross", "ring", "square")
 ROWS, COLUMNS = ("top", "bottom"), ("left", "right")
 GRAY = 0.5
 """Of the background, in all three colors."""
-UNSEEN = frozenset({("red", "triangle"), ("blue", "circle"), ("yellow", "square")})
+UNSEEN = frozenset({("red", "ring"), ("blue", "cross"), ("yellow", "square")})
 """Pairs of color and shape that no training image has."""
 
 
 class Scene(NamedTuple):
-    """What a caption says: five attributes."""
+    """What a caption says: four attributes."""
 
-    size: str
     color: str
     shape: str
     row: str
@@ -42,10 +40,10 @@ class Scene(NamedTuple):
     def caption(self, place_first: bool = False) -> str:
         """In words, in one of two orders.
 
-        >>> Scene("small", "red", "circle", "top", "left").caption()
-        'a small red circle at the top left'
+        >>> Scene("green", "ring", "top", "left").caption()
+        'a green ring at the top left'
         """
-        thing, place = f"a {self.size} {self.color} {self.shape}", f"at the {self.row} {self.column}"
+        thing, place = f"a {self.color} {self.shape}", f"at the {self.row} {self.column}"
         return f"{place} {thing}" if place_first else f"{thing} {place}"
 
     @property
@@ -54,36 +52,34 @@ class Scene(NamedTuple):
         return (self.color, self.shape) in UNSEEN
 
 
-SCENES = [Scene(*each) for each in product(SIZES, COLORS, SHAPES, ROWS, COLUMNS)]
+SCENES = [Scene(*each) for each in product(COLORS, SHAPES, ROWS, COLUMNS)]
 """All that the captions can say."""
 
 
-def mask(shape: str, size: int) -> Tensor:
-    """Where a shape covers its square: (size, size) in {0, 1}."""
-    at = torch.arange(size) - (size - 1) / 2
-    if shape == "circle":
-        return (at[:, None].square() + at.square() <= 0.2 * size**2).float()
-    if shape == "triangle":
-        return (at.abs() <= torch.arange(1, size + 1)[:, None] / 2).float()
-    return torch.ones(size, size)
+def mask(shape: str) -> Tensor:
+    """Where a shape covers its square: (SIZE, SIZE) in {0, 1}; lines are two pixels wide."""
+    middle = (torch.arange(SIZE) - (SIZE - 1) / 2).abs()
+    if shape == "cross":
+        return ((middle[:, None] < 1) | (middle < 1)).float()
+    if shape == "ring":
+        return ((middle[:, None] > SIZE / 2 - 2) | (middle > SIZE / 2 - 2)).float()
+    return torch.ones(SIZE, SIZE)
 
 
 @cache
 def renderings() -> tuple[list[Scene], Tensor]:
     """Every image that there can be, and what is on it: (n, 3, SIDE, SIDE) in [0, 1].
 
-    A caption leaves the exact place open: the middle of a shape is anywhere in its quarter of the image where the
-    shape does not leave the image.
+    A caption leaves the exact place open: a shape's middle may be at 16 places in its quarter of the image.
     """
     told, images = [], []
     for scene in SCENES:
-        size = SIZES[scene.size]
-        paint = (torch.tensor(COLORS[scene.color]) - GRAY)[:, None, None] * mask(scene.shape, size)
-        for down, right in product(range(SIDE // 2 - size // 2), repeat=2):
-            top = down if scene.row == "top" else SIDE - size - down
-            left = right if scene.column == "left" else SIDE - size - right
+        paint = (torch.tensor(COLORS[scene.color]) - GRAY)[:, None, None] * mask(scene.shape)
+        for down, right in product(range(SIZE // 2), repeat=2):
+            top = down if scene.row == "top" else SIDE - SIZE - down
+            left = right if scene.column == "left" else SIDE - SIZE - right
             image = torch.full((3, SIDE, SIDE), GRAY)
-            image[:, top : top + size, left : left + size] += paint
+            image[:, top : top + SIZE, left : left + SIZE] += paint
             told.append(scene)
             images.append(image)
     return told, torch.stack(images)
@@ -115,7 +111,7 @@ def seen(images: Tensor) -> list[Scene]:
 
 
 def agreement(images: Tensor, scenes: Sequence[Scene]) -> Tensor:
-    """Whether each attribute of an image is as it should be: (N, 5) in {0, 1}, in the order of `Scene`."""
+    """Whether each attribute of an image is as it should be: (N, 4) in {0, 1}, in the order of `Scene`."""
     pairs = zip(seen(images), scenes, strict=True)
     return torch.tensor([[a == b for a, b in zip(s, t, strict=True)] for s, t in pairs]).float()
 
@@ -128,8 +124,8 @@ def words(caption: str) -> list[str]:
 class Captions(Task):
     """Images (N, C, H, W) in [0, 1] and captions, as numbers of their words, (N, L), 0 after the last.
 
-    By default 16x16 images of a circle, square or triangle, small or large, in four colors and four places; three
-    pairs of color and shape are never shown. data: a folder of images of one size, with a file captions.csv (lines
+    By default 16x16 images of a cross, ring or square in four colors and four quarters of the image; three pairs of
+    color and shape are never shown. data: a folder of images of one size, with a file captions.csv (lines
     `file name,caption`) or a text file beside each image; every fifth image is held out.
     """
 

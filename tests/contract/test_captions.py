@@ -26,7 +26,7 @@ def test_unseen_pairs_are_in_no_training_caption():
     task = make("captions")
     told = " | ".join(task.told["train"] + task.told["test"])
     assert not [pair for pair in UNSEEN if " ".join(pair) in told]
-    assert sum(s.unseen for s in SCENES) == 3 * 2 * 4
+    assert sum(s.unseen for s in SCENES) == 3 * 4
     # each color and each shape occurs with others
     for pair in UNSEEN:
         assert all(word in told for word in pair)
@@ -38,7 +38,7 @@ def test_every_image_is_one_scene():
     told, images = renderings()
     assert len(images.flatten(1).unique(dim=0)) == len(told), "no image has two captions"
     assert seen(images) == told
-    for scene, image in zip(told[::37], images[::37], strict=True):
+    for scene, image in zip(told[::7], images[::7], strict=True):
         inside = (image - 0.5).abs().sum(0) > 0
         rows, columns = torch.nonzero(inside.any(1))[:, 0], torch.nonzero(inside.any(0))[:, 0]
         middle = [(at[0] + at[-1]).item() / 2 for at in (rows, columns)]
@@ -48,22 +48,22 @@ def test_every_image_is_one_scene():
 def test_the_judge_tells_wrong_captions():
     x, scenes = drawn(200, seed=4)
     assert agreement(x, scenes).min() == 1
-    assert agreement(x, scenes[1:] + scenes[:1]).mean() < 0.55
+    assert agreement(x, scenes[1:] + scenes[:1]).mean() < 0.5
     assert agreement(x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)), scenes).mean() > 0.99
 
 
 def test_prompts_are_numbers_of_known_words():
     task = make("captions")
     model = TextToImage(TextToImage.Config(words=tuple(task.words), classes=task.facts["classes"]))
-    long = "at the top left a small red circle"
-    y = model.prompts(["A red circle", long])
-    assert y.shape == (2, 8)
-    assert y[0, 3:].tolist() == [0] * 5
+    long = "at the top left a red cross"
+    y = model.prompts(["A red cross", long])
+    assert y.shape == (2, 7)
+    assert y[0, 3:].tolist() == [0] * 4
     assert [task.words[i - 1] for i in y[1].tolist()] == words(long)
-    assert torch.equal(y[1:], task.numbers([long], 8))
+    assert torch.equal(y[1:], task.numbers([long], 7))
     with pytest.raises(ValueError, match=r"'purple' is in no training caption; known are a, at, blue"):
-        model.sample(1, ["a purple circle"])
-    assert model.sample(2, ["a red circle", "a blue square"]).shape == (2, 3, 16, 16)
+        model.sample(1, ["a purple cross"])
+    assert model.sample(2, ["a red cross", "a blue square"]).shape == (2, 3, 16, 16)
 
 
 def test_a_users_folder(tmp_path):
