@@ -90,7 +90,10 @@ def levels(model: DDPM, steps: int) -> list[int]:
 
     T is left out unless all T steps are taken. There x_t holds next to nothing of the data, and
     an error of eps counts in x_0 sqrt(1 / abar - 1) times; we start where that is 30 or less.
+    Raises ValueError for more than T steps.
     """
+    if steps > (most := len(model.abar) - 1):
+        raise ValueError(f"{steps} steps, but there are only {most} levels to visit")
     top = max(steps, int((model.abar > 1e-3).sum()) - 1)
     return torch.linspace(top, 0, steps + 1).round().long().tolist()
 

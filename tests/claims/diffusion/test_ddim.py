@@ -187,8 +187,8 @@ def test_few_steps_do_better_without_noise(claim):
     claim.figure(
         "trajectory",
         strips(rows, 9),
-        caption="Eight images on their way from level 97 to 0, and what the network takes them for there. Without "
-        "fresh noise the digit is settled early and only sharpens; with it the guess still changes half way.",
+        caption="One initial noise at levels 97, 84, 72, 60, 48, 36, 24, 12 and 0, and what the network takes it for. "
+        "Without fresh noise the guess only sharpens; with it the guess changes from one digit to another half way.",
         alt="Four rows of nine images: noise that turns into a digit, and guesses that go from a blur to the digit.",
     )
 
