@@ -47,6 +47,10 @@ DIVIDED = [
     "reference_impl.energy.score_matching:ScoreMatching",
     "reference_impl.diffusion.score_sde:ScoreSDE",
     "reference_impl.diffusion.consistency_model:ConsistencyModel",
+    "reference_impl.diffusion.diffusion_inverse_solver:DiffusionInverseSolver",
+    "reference_impl.application.inpainting:Inpainting",
+    "reference_impl.application.image_restoration:ImageRestoration",
+    "reference_impl.application.super_resolution:SuperResolution",
 ]
 GAMES = [
     "reference_impl.adversarial.gan:GAN", "reference_impl.adversarial.conditional_gan:ConditionalGAN",
