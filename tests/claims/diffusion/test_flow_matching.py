@@ -52,7 +52,7 @@ class Marginal(Ring):
 
 
 class VariancePreserving(FlowMatching):
-    """The same flow matching on DDPM's path with beta linear from 0.1 to 20, equations 18 and 19 of the paper."""
+    """The same flow matching on DDPM's path with beta linear from 0.1 to 20, example I of the paper."""
 
     def path(self, x0, x1, t):
         # the velocity of the noise is infinite at the data
