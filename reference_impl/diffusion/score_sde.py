@@ -15,8 +15,6 @@ Idea
 
         log p_0(x_0) = log p_1(x_1) + integral_0^1 div [f x - g^2 score / 2] dt.            (39)
 
-    Variance preserving (VP): a^2 + s^2 = 1. Variance exploding (VE): a = 1, s grows geometrically.
-
 Source
     Song, Sohl-Dickstein, Kingma, Kumar, Ermon & Poole, "Score-Based Generative Modeling through
     Stochastic Differential Equations", 2021. arXiv:2011.13456
@@ -53,7 +51,7 @@ class ScoreSDEConfig(Config):
     shape: tuple[int, ...] = (2,)
     """Shape of one observation. Three numbers are an image's, with values in [0, 1]."""
     process: Literal["vp", "ve"] = "vp"
-    """Variance preserving or variance exploding."""
+    """Variance preserving, a^2 + s^2 = 1, or variance exploding, a = 1 and s growing geometrically."""
     beta_min: PositiveFloat = 0.1
     """VP: g^2 at time 0."""
     beta_max: PositiveFloat = 20.0

@@ -44,7 +44,7 @@ def relative_errors(model: ScoreMatching, x: Tensor) -> list[float]:
 
 def test_learned_score_is_exact_at_every_level(claim):
     task = make("points", "ring8")
-    settings = {"noise_levels": 5, "sigma_max": 2, "sigma_min": 0.05, "hidden": 10, "batch_size": 512, "steps": 4000}
+    settings = {"noise_levels": 5, "sigma_max": 2, "sigma_min": 0.05, "hidden": 10, "batch_size": 512, "steps": 3000}
     models = [run(ScoreMatching, settings, task=task, seed=s, evaluate=False).model for s in range(3)]
     errors = [relative_errors(m, task.splits["test"][0]) for m in models]
     claim.measure("relative_error", [max(e) for e in errors], baseline=1.0)
@@ -68,8 +68,8 @@ def test_learned_score_is_exact_at_every_level(claim):
         "hero",
         fig,
         caption="Scores of eight Gaussians (dots) at three noise levels, learned (thin, blue) over exact (broad, "
-        "orange). Under much noise all arrows point to the middle; under less they sort by mode. Lengths are "
-        "scaled to the longest in each panel.",
+        "orange). Under much noise all arrows point to the middle; under less they sort by mode. At the rim, "
+        "where hardly any noisy data fall, the two part. Lengths are scaled to the longest in each panel.",
         alt="Three fields of arrows on one grid: toward the middle, toward the ring, and toward the nearest dot.",
     )
 
@@ -218,7 +218,7 @@ def test_learns_without_normalizer_what_likelihood_pays_for(claim):
     with torch.no_grad():
         after = models[0].score(at, last) - ring_score(at, models[0].width(last))
     before = slope(models[1], at) - ring_score(at, torch.zeros(1))
-    style = {"angles": "xy", "scale_units": "xy", "scale": 30, "width": 0.006}
+    style = {"angles": "xy", "scale_units": "xy", "scale": 6, "width": 0.005}
     for ax, error, title, color in zip(
         axes, (before, after), ("energy, by likelihood", "score matching"), PALETTE[1::-1], strict=False
     ):
