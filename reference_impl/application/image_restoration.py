@@ -54,7 +54,7 @@ class RestorationConfig(Config):
     batch_size: PositiveInt = 16
     lr: PositiveFloat = 2e-3
     cooldown: float = Field(0.5, ge=0, le=1)
-    steps: NonNegativeInt = 900
+    steps: NonNegativeInt = 1100
 
 
 class Residual(nn.Module):

@@ -55,7 +55,7 @@ class SuperResolutionConfig(DDPMConfig):
     batch_size: PositiveInt = 32
     lr: PositiveFloat = 3e-3
     cooldown: float = Field(0.5, ge=0, le=1)
-    steps: NonNegativeInt = 800
+    steps: NonNegativeInt = 1000
 
 
 class Beside(nn.Module):

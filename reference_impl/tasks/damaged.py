@@ -32,7 +32,7 @@ class Damage(NamedTuple):
     noise: float
     """Standard deviation of the noise, in units of the range of a pixel."""
     scratches: float
-    """White scratches for every 32 pixels of width."""
+    """Scratches of the value 1 for every 32 pixels of width: white in photographs, ink in digits."""
 
 
 DAMAGES = {

@@ -13,7 +13,7 @@ from reference_impl.figures import figure, show_images
 from reference_impl.tasks.damaged import DAMAGES, Damaged, damaged, psnr
 from reference_impl.tasks.photos import parts, photographs, scaled
 
-SHORT = {"steps": 300, "width": 32}
+SHORT = {"steps": 500, "width": 32}
 
 
 @cache
@@ -52,7 +52,7 @@ def classical(method: str, pictures: list[Tensor], strength: float) -> list[Tens
     return out
 
 
-def square(x: Tensor, size: int = 64) -> Tensor:
+def square(x: Tensor, size: int = 52) -> Tensor:
     """The middle of a picture."""
     top, left = (x.shape[1] - size) // 2, (x.shape[2] - size) // 2
     return x[:, top : top + size, left : left + size]
@@ -80,9 +80,9 @@ def test_denoises_better_than_classical_filters(claim):
     claim.measure("tv", mean_psnr(mine, clean), baseline=tv)
     claim.measure("bilateral", mean_psnr(mine, clean), baseline=bilateral)
 
-    rows = [1, 2, 8]
+    rows = [1, 8]
     smooth = classical("tv", noisy, 0.08)
-    fig, axes = figure(5.6, 4.3, columns=4)
+    fig, axes = figure(5.6, 3.0, columns=4)
     for ax, (title, pictures) in zip(
         axes, {"noisy": noisy, "total variation": smooth, "network": mine, "original": clean}.items(), strict=True
     ):
@@ -92,7 +92,7 @@ def test_denoises_better_than_classical_filters(claim):
         fig,
         caption="Parts of photographs that training did not see, with noise of 25 of 255 levels. Total variation turns "
         "detail into flat patches; the network keeps edges and some texture, and is smooth where the noise hid it.",
-        alt="Three photographs in four columns: noisy, after total variation, after the network, and original.",
+        alt="Two photographs in four columns: noisy, after total variation, after the network, and original.",
     )
 
 
@@ -108,14 +108,14 @@ def test_old_photographs_and_damaged_digits_are_restored(claim):
     digits = model.sample(len(y), y)
     claim.measure("digits", psnr(digits, x), baseline=psnr(y, x))
 
-    rows = [0, 1, 2, 8]
-    fig, axes = figure(4.8, 5.6, columns=3)
+    rows = [0, 2, 8]
+    fig, axes = figure(4.8, 5.0, columns=3)
     for ax, (title, pictures) in zip(axes, {"damaged": old, "restored": mine, "original": clean}.items(), strict=True):
         show_images(ax, torch.stack([square(pictures[i]) for i in rows]).clamp(0, 1), columns=1, title=title)
     claim.figure(
         "hero",
         fig,
-        caption="Parts of four photographs that training did not see: blurred, noisy and scratched; restored in one "
+        caption="Parts of three photographs that training did not see: blurred, noisy and scratched; restored in one "
         "pass; and as they were. Scratches are gone, edges are back, fine texture is not.",
         alt="Damaged, restored and original photographs in three columns.",
     )
@@ -126,8 +126,8 @@ def test_old_photographs_and_damaged_digits_are_restored(claim):
     claim.figure(
         "digits",
         fig,
-        caption="Held-out digits under noise and a white scratch, restored, and as they were. Where the scratch took "
-        "most of a stroke the network answers with the average of the digits that could have been there.",
+        caption="Held-out digits under noise and a scratch of full ink, restored, and as they were. Where damage "
+        "leaves open which digit it was, the network answers with an average of the possible ones.",
         alt="Rows of twelve damaged, restored and original digits.",
     )
 
@@ -140,10 +140,12 @@ def test_only_the_damage_of_training_is_undone(claim):
 
 
 def test_any_size_is_restored_alike(claim):
-    model = trained_small()
+    # in double precision, so that another order of summation does not show
+    model = trained_small().double()
     _, (y, *_) = held_out("old")
-    whole, reach = model.sample(1, y[None]), 2 * (2 + 2 * model.cfg.depth)
-    odd = model.sample(1, y[None, :, :101, :75])
+    y = y[None].double()
+    whole, reach = model.sample(1, y), 2 * (3 + 2 * model.cfg.depth)
+    odd = model.sample(1, y[..., :101, :75])
     inside = (slice(None), slice(None), slice(0, 101 - reach), slice(0, 75 - reach))
     claim.measure("inside", (odd[inside] - whole[inside]).abs().max().item())
 
