@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import ConfigDict, Field, PositiveInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 from torch import Tensor
 
@@ -38,6 +38,9 @@ from reference_impl.diffusion.ddpm import DDPM, DDPMConfig
 
 class FewStepsConfig(DDPMConfig):
     """A diffusion model's settings, and in how many steps it is sampled."""
+
+    # fewer timesteps may make the default of sampling_steps too many
+    model_config = ConfigDict(validate_default=True)
 
     sampling_steps: PositiveInt = 20
     """S, steps from noise to data; at most timesteps."""
