@@ -118,7 +118,7 @@ class ScoreSDE(Reference):
         return a * x0 + s * eps
 
     def predict(self, net: nn.Module, x: Tensor, t: Tensor) -> Tensor:
-        """E[eps | x_t] by this network; what it sees has about the spread of the data at every time."""
+        """E[eps | x_t] by this network; what it sees has about the spread of the data at every t."""
         a, s = self.marginal(t)
         return net(x / (a**2 + s**2).sqrt(), t)
 
