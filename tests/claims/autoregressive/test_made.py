@@ -42,9 +42,9 @@ def test_outputs_see_only_earlier_inputs(claim):
     claim.figure(
         "hero",
         fig,
-        caption="Masks of a MADE of nine numbers and 24 hidden units, blue where a weight stays; rows are the units that a "
-        "weight leads to. Right, which inputs (columns) reach which outputs (rows): in the order of the data all "
-        "below the diagonal and nothing on or above it, in another order the same up to a permutation.",
+        caption="Masks of a MADE of nine numbers and 24 hidden units, blue where a weight stays; rows are the units "
+        "that a weight leads to. Right, which inputs (columns) reach which outputs (rows): in the order of the data "
+        "all below the diagonal and nothing on or above it, in another order the same up to a permutation.",
         alt="Six blue and white matrices; the path matrix in the upper right is strictly lower triangular.",
     )
 
@@ -124,8 +124,8 @@ def test_beats_a_mixture_of_50_bernoullis(claim):
     claim.figure(
         "completions",
         strips(rows, 12),
-        caption="Held-out digits, their upper halves, and four draws each of the lower half in the order of the data, row by "
-        "row from the top. Where the upper half leaves the digit open, draws differ in kind; where it does "
+        caption="Held-out digits, their upper halves, and four draws each of the lower half in the order of the data, "
+        "row by row from the top. Where the upper half leaves the digit open, draws differ in kind; where it does "
         "not, they agree.",
         alt="Six rows of twelve small black-and-white digits: originals, upper halves, and four completions of each.",
     )
@@ -136,8 +136,8 @@ def test_beats_a_mixture_of_50_bernoullis(claim):
     claim.figure(
         "digits",
         fig,
-        caption="Held-out black-and-white digits and draws of MADE, pixel by pixel in one of four orders. Most draws read as "
-        "digits; a slip early in an order is never taken back.",
+        caption="Held-out black-and-white digits and draws of MADE, pixel by pixel in one of four orders. Most draws "
+        "read as digits; a slip early in an order is never taken back.",
         alt="Two sheets of 64 small black-and-white digits, real ones on the left and drawn ones on the right.",
     )
 

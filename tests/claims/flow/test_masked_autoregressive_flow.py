@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from torch import Tensor
 
 from reference_impl.autoregressive.made import MADE
-from reference_impl.core import Task, run, seed_all
+from reference_impl.core import Task, run
 from reference_impl.figures import PALETTE, figure
 from reference_impl.flow.masked_autoregressive_flow import MAF
 from reference_impl.flow.realnvp import RealNVP

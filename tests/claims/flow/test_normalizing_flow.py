@@ -101,11 +101,11 @@ def test_density_integrates_to_one(claim):
             for layer in reversed(flow.chain[first:]):
                 moved = [layer.inverse(m) for m in moved]
         side = 2.2 if first == 0 else 1.1 * moved[0].abs().quantile(0.995).item()
-        name = "noise" if stage == 0 else "data" if first == 0 else f"{stage} layers"
-        heat(top, after(flow, first, plane(90, side))[1], side, name)
+        name = "noise" if stage == 0 else "data" if first == 0 else f"after layer {stage}"
+        heat(top, after(flow, first, plane(64, side))[1], side, name)
         for line in moved[1:]:
-            bottom.plot(*line.T, color=PALETTE[8], linewidth=0.5, rasterized=True)
-        bottom.scatter(*moved[0].T, s=2, c=quadrant, linewidths=0, rasterized=True, zorder=3)
+            bottom.plot(*line.T, color=PALETTE[8], linewidth=0.6, antialiased=False, rasterized=True)
+        bottom.scatter(*moved[0].T, s=4, c=quadrant, linewidths=0, antialiased=False, rasterized=True, zorder=3)
         bottom.set(xlim=(-side, side), ylim=(-side, side), xticks=[], yticks=[])
         bottom.set_aspect("equal")
     claim.figure(
@@ -202,7 +202,7 @@ def test_kl_to_a_known_energy_falls_with_depth(claim):
     claim.measure("rise", rises["two_crescents"])
 
     fig, axes = figure(7.2, 3.2, 2, 5)
-    x = plane(90, 4.0)
+    x = plane(64, 4.0)
     for row, (name, (models, kl)) in zip(axes, drawn.items(), strict=True):
         heat(row[0], (-ENERGIES[name](x)).exp(), 4.0, "target" if row is axes[0] else "")
         for i, (ax, title) in enumerate(
@@ -275,7 +275,7 @@ def test_density_runs_away_on_a_curve(claim):
         "curve",
         fig,
         caption="Points that lie exactly on a circle have no density in the plane: the longer the flow trains, the "
-        "narrower and higher the ridge it builds there, and the likelihood has no limit. With Gaussian noise of deviation 0.1 "
-        "added to the data there is a density to learn, and the curve levels off.",
+        "narrower and higher the ridge it builds there, and the likelihood has no limit. With Gaussian noise of "
+        "deviation 0.1 added to the data there is a density to learn, and the curve levels off.",
         alt="One curve keeps falling with the number of steps, the other is nearly level.",
     )
