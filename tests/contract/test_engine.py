@@ -42,6 +42,8 @@ DIVIDED = [
     "reference_impl.diffusion.flow_matching:FlowMatching",
     "reference_impl.application.synthetic_data:SyntheticData",
     "reference_impl.flow.glow:Glow",
+    "reference_impl.flow.normalizing_flow:NormalizingFlow", "reference_impl.autoregressive.made:MADE",
+    "reference_impl.flow.masked_autoregressive_flow:MAF",
     "reference_impl.application.molecule_generation:MoleculeGenerator",
     "reference_impl.application.video_generation:VideoDiffusion",
     "reference_impl.energy.score_matching:ScoreMatching",
