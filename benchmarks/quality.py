@@ -45,7 +45,7 @@ def main() -> None:
     module, _, name = catalog.load()[args.id].implementation.reference.partition(":")
     cls = getattr(__import__(module, fromlist=[name]), name)
     overrides, task = parse(cls.Config, args.overrides), make(cls.task, args.data)
-    by_label = cls.task == "images" and getattr(cls, "conditional", False)
+    by_label = cls.task in ("images", "enlarged") and "classes" in cls.Config.model_fields
     judge = Judge(task) if by_label and task.splits["test"][1] is not None else None
     rows: dict[str, list[float]] = {}
     against: dict[str, tuple[float, str]] = {}
@@ -56,7 +56,10 @@ def main() -> None:
         )
         rows.setdefault("training, CPU seconds", []).append(time.process_time() - started)
         with torch.no_grad():
-            scores = task.evaluate(result.model) + ([judge.score(result.model)] if judge else [])
+            scores = task.evaluate(result.model)
+            # references may turn to an unconditional model where the data have no labels
+            if judge and getattr(result.model, "conditional", False):
+                scores.append(judge.score(result.model))
         for s in scores:
             rows.setdefault(f"{s.name}, {s.unit}", []).append(s.value)
             if s.baseline is not None:
