@@ -308,7 +308,7 @@ def test_likelihood_by_the_ode_matches_the_known_density(claim):
 
     model, times = models[0], torch.linspace(0, 1, 51)
     seed_all("particles")
-    start, states = torch.randn(150, 2), []
+    start, states = torch.randn(120, 2), []
     with torch.no_grad():
         for k in range(len(times)):
             states.append(start if k == 0 else model.solve(model.velocity, states[-1], times[k - 1 : k + 1]))
@@ -326,7 +326,7 @@ def test_likelihood_by_the_ode_matches_the_known_density(claim):
     claim.figure(
         "hero",
         fig,
-        caption="150 particles of noise (orange) and their trails, carried to the ring by the learned velocity "
+        caption="120 particles of noise (orange) and their trails, carried to the ring by the learned velocity "
         "(gray arrows). At first all move outward together; on the way each is drawn to one mode.",
         alt="Three panels: a cloud of particles with arrows, a ring forming, and eight clusters at the ends of "
         "the trails.",
