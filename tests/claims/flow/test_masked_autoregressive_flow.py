@@ -73,7 +73,7 @@ def held_out(model, task: Task) -> float:
         return -model.log_prob(task.splits["test"][0]).mean().item()
 
 
-TRAINING = {"steps": 800, "batch_size": 64, "dropout": 0.2, "lr": 1e-3, "clip": 5.0}
+TRAINING = {"steps": 400, "batch_size": 64, "dropout": 0.2, "lr": 1e-3, "clip": 5.0}
 
 
 def test_fits_a_table_better_than_realnvp(claim):
@@ -145,6 +145,7 @@ def test_one_layer_depends_on_the_order(claim):
         ax.imshow(shown, extent=(-4, 9, -6, 6), origin="lower", cmap="Blues", interpolation="none", aspect="auto")
         ax.set(title=name, xticks=[], yticks=[])
         below.set(xlim=(-4, 4), ylim=(-4, 4), xticks=[], yticks=[])
+        below.set_aspect("equal")
         if name in codes:
             below.scatter(*codes[name].T.numpy(), s=2, color=PALETTE[0], linewidths=0, rasterized=True)
             below.set_xlabel(f"{gaps[name]:.2f} nats lost")
