@@ -62,7 +62,7 @@ class TextToImageConfig(LatentDiffusionConfig):
     stage_share: float = 0.35
     batch_size: PositiveInt = 32
     lr: PositiveFloat = 3e-3
-    steps: NonNegativeInt = 1500
+    steps: NonNegativeInt = 1700
 
 
 class TextEncoder(nn.Module):

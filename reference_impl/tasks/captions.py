@@ -57,12 +57,12 @@ SCENES = [Scene(*each) for each in product(COLORS, SHAPES, ROWS, COLUMNS)]
 
 
 def mask(shape: str) -> Tensor:
-    """Where a shape covers its square: (SIZE, SIZE) in {0, 1}; lines are two pixels wide."""
-    middle = (torch.arange(SIZE) - (SIZE - 1) / 2).abs()
+    """Where a shape covers its square: (SIZE, SIZE) in {0, 1}. A cross lacks the corners, a ring the middle."""
+    inner = (torch.arange(SIZE) - (SIZE - 1) / 2).abs() < SIZE / 4
     if shape == "cross":
-        return ((middle[:, None] < 1) | (middle < 1)).float()
+        return (inner[:, None] | inner).float()
     if shape == "ring":
-        return ((middle[:, None] > SIZE / 2 - 2) | (middle > SIZE / 2 - 2)).float()
+        return (~(inner[:, None] & inner)).float()
     return torch.ones(SIZE, SIZE)
 
 
@@ -70,12 +70,12 @@ def mask(shape: str) -> Tensor:
 def renderings() -> tuple[list[Scene], Tensor]:
     """Every image that there can be, and what is on it: (n, 3, SIDE, SIDE) in [0, 1].
 
-    A caption leaves the exact place open: a shape's middle may be at 16 places in its quarter of the image.
+    A caption leaves the exact place open: a shape's middle may be at four places in its quarter of the image.
     """
     told, images = [], []
     for scene in SCENES:
         paint = (torch.tensor(COLORS[scene.color]) - GRAY)[:, None, None] * mask(scene.shape)
-        for down, right in product(range(SIZE // 2), repeat=2):
+        for down, right in product(range(0, SIZE // 2, 2), repeat=2):
             top = down if scene.row == "top" else SIDE - SIZE - down
             left = right if scene.column == "left" else SIDE - SIZE - right
             image = torch.full((3, SIDE, SIDE), GRAY)
@@ -103,17 +103,21 @@ def captions(scenes: Sequence[Scene], seed: int) -> list[str]:
     return [s.caption(bool(b)) for s, b in zip(scenes, order, strict=True)]
 
 
-def seen(images: Tensor) -> list[Scene]:
-    """What is on each image (N, 3, SIDE, SIDE): the scene of the nearest image that there can be."""
+def seen(images: Tensor) -> list[Scene | None]:
+    """What is on each image (N, 3, SIDE, SIDE): the scene of the nearest image that there can be.
+
+    None where the empty image is nearer still, as for a shape that is drawn less than half.
+    """
     told, known = renderings()
+    known = torch.cat([known, torch.full_like(known[:1], GRAY)])
     nearest = torch.cdist(images.clamp(0, 1).flatten(1), known.flatten(1)).argmin(1)
-    return [told[i] for i in nearest.tolist()]
+    return [[*told, None][i] for i in nearest.tolist()]
 
 
 def agreement(images: Tensor, scenes: Sequence[Scene]) -> Tensor:
     """Whether each attribute of an image is as it should be: (N, 4) in {0, 1}, in the order of `Scene`."""
     pairs = zip(seen(images), scenes, strict=True)
-    return torch.tensor([[a == b for a, b in zip(s, t, strict=True)] for s, t in pairs]).float()
+    return torch.tensor([[s is not None and s[i] == t[i] for i in range(len(t))] for s, t in pairs]).float()
 
 
 def words(caption: str) -> list[str]:

@@ -48,6 +48,9 @@ def test_every_image_is_one_scene():
 def test_the_judge_tells_wrong_captions():
     x, scenes = drawn(200, seed=4)
     assert agreement(x, scenes).min() == 1
+    faint = 0.5 + 0.4 * (x - 0.5)
+    assert set(seen(faint)) == {None}, "a shape that is drawn less than half is not there"
+    assert agreement(faint, scenes).max() == 0
     assert agreement(x, scenes[1:] + scenes[:1]).mean() < 0.5
     assert agreement(x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)), scenes).mean() > 0.99
 
