@@ -115,7 +115,7 @@ def double_precision():
 def trained(kind, source, seed):
     return run(
         kind,
-        {"steps": 800, "batch_size": 256, "times": "uniform"},
+        {"steps": 1000, "batch_size": 256, "times": "uniform"},
         task=make("points", source),
         seed=seed,
         evaluate=False,
