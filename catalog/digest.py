@@ -115,22 +115,27 @@ def _definer(root: Path, base: str, name: str) -> str:
 def _task_modules(root: Path) -> dict[str, str]:
     """The table of tasks, `name: module:Class`, read from the code."""
     path = _path(root, "reference_impl.tasks")
-    tables = [
-        ast.literal_eval(n.value)
-        for n in (_tree(path).body if path else [])
-        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "TASKS"
-    ]
+    tables = [ast.literal_eval(n.value) for n in (_tree(path).body if path else []) if _is_task_table(n)]
     return tables[0] if tables else {}
 
 
+def _is_task_table(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "TASKS"
+
+
 def _tasks(tree: ast.Module) -> list[str]:
-    """Values of `task = "..."` in class bodies."""
-    return [
-        str(n.value.value)
+    """Names of tasks: values of `task = "..."` in class bodies and first arguments of `make("...")`."""
+    named = [
+        n.value
         for c in tree.body if isinstance(c, ast.ClassDef)
-        for n in c.body
-        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "task" and isinstance(n.value, ast.Constant)
+        for n in c.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "task"
     ]  # fmt: skip
+    made = [
+        n.args[0]
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "make" and n.args
+    ]  # fmt: skip
+    return [str(v.value) for v in (*named, *made) if isinstance(v, ast.Constant)]
 
 
 def _data_files(path: Path) -> list[Path]:
@@ -158,7 +163,8 @@ def _parse(path: Path, mtime: int) -> ast.Module:
 
 
 def _code(path: Path) -> str:
-    return "\n".join(_normal(n) for n in _tree(path).body)
+    # of the table of tasks only the ones in use count, and those are followed
+    return "\n".join(_normal(n) for n in _tree(path).body if not _is_task_table(n))
 
 
 def _normal(node: ast.AST) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def build(out: Path | None = None, builder: str = "mkdocs", path: Path | None = 
         return _fail(f"{builder} found something wrong, see above")
     for name, data in writer.twins(book).items():
         (out / name).write_bytes(data)
-    problems = links.check(out) + formulas(out)
+    with ThreadPoolExecutor() as pool:
+        typeset = pool.submit(formulas, out)
+        problems = links.check(out) + typeset.result()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:

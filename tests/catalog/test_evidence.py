@@ -92,6 +92,8 @@ def now(root):
         ("reference_impl/core/runner.py", r"value % 2\*\*32", "value % 2**31", "all"),
         ("reference_impl/tasks/memories.py", r"0\.15", "0.10", "all"),
         ("reference_impl/tasks/images.py", r"360", "361", "all"),
+        ("reference_impl/tasks/__init__.py", r'    "points": ', r'    "dots": "points:Points",\n    "points": ', set()),
+        ("reference_impl/tasks/__init__.py", r"return lookup\(name\)\(", "return lookup(name)(*", "all"),
         ("reference_impl/figures.py", r"6\.4", "6.5", set()),
         ("reference_impl/core/main.py", r'"--seed"', '"--sead"', set()),
         ("reference_impl/adversarial/gan.py", r"0\.2", "0.3", set()),

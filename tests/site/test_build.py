@@ -106,6 +106,14 @@ def test_the_lock_file_names_no_host():
     assert '"resolved"' not in text
 
 
+def test_html_passes_through_markdown_as_it_is():
+    block = '<div class="a"><svg><path d="M0 0"/></svg>\n<p>*b*</p></div>'
+    convert = lambda text: Markdown(extensions=["pymdownx.superfences", "md_in_html", "catalog.site.raw"]).convert(text)
+    assert convert(f"## Title\n\n{block}\n\n*c*\n") == f"<h2>Title</h2>\n{block}\n<p><em>c</em></p>"
+    assert "&lt;div&gt;" in convert("```html\n\n<div>\n</div>\n\n```\n")
+    assert "<em>b</em>" in convert("<div markdown>\n\n*b*\n\n</div>\n")
+
+
 def test_docstrings_are_read_as_people_write_them():
     source = (
         "Says.\n\nids: which ones, and\n    why.\nn: how many\n\n"

@@ -119,14 +119,17 @@ def test_disagreement_warns_of_wrong_digits(claim):
     claim.measure("spread", spread[~sure].mean().item(), baseline=spread[sure].mean().item())
 
     fig, axes = figure(6.4, 2.6, columns=2)
-    for ax, rows, title in zip(axes, (sure, ~sure), ("completions agree", "completions disagree"), strict=True):
-        chosen = rows.nonzero()[:3, 0]
+    for ax, down, title in zip(axes, (True, False), ("completions agree", "completions disagree"), strict=True):
+        order = agreed.argsort(descending=down, stable=True).tolist()
+        # of three different digits
+        first = {int(winner[i]): i for i in reversed(order)}
+        chosen = sorted(first.values(), key=order.index)[:3]
         show_images(ax, completions()[:, chosen].transpose(0, 1).flatten(0, 1), columns=DRAWS, title=title)
     claim.figure(
         "agreement",
         fig,
-        caption="Three digits on which at least seven of the eight completions show one digit, and three on which they "
-        "do not. Where nobody knows the truth, the disagreement is what can be seen of the error.",
+        caption="Three digits whose eight completions agree most, and three whose completions agree least. Where "
+        "nobody knows the truth, the disagreement is what can be seen of the error.",
         alt="Two panels of three rows of eight completions; alike on the left, different digits on the right.",
     )
 

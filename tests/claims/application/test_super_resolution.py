@@ -65,7 +65,7 @@ def test_regression_is_closer_and_diffusion_looks_right(claim):
         "plane",
         fig,
         caption="Distance from the truth against distance of the spectrum, held-out textures. One draw has the right "
-        "texture and the larger error; averaging draws moves it to the regression's answer, and no point is "
+        "texture and the larger error; averaging draws moves it toward the regression's answer, and no point is "
         "low and far right.",
         alt="A curve from one draw at lower left to the mean of eight at upper right, with regression and bicubic.",
     )
@@ -87,7 +87,7 @@ def test_regression_is_closer_and_diffusion_looks_right(claim):
     )
 
 
-def test_the_mean_of_draws_is_the_regression(claim):
+def test_the_mean_of_draws_nears_the_regression(claim):
     x, y = held_out()
     mean = trained("regression").sample(len(y), y)
     claim.measure("gained", psnr(draws().mean(0), x), baseline=psnr(draws()[0], x))
