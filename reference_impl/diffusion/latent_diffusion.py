@@ -110,7 +110,7 @@ class LatentDiffusion(Reference):
 
     def diffusion(self) -> DDPM:
         """The model of the codes: anything with DDPM's interface that takes images in [0, 1] of their shape."""
-        names = {"hidden", "timesteps", "ema"}
+        names = {"hidden", "timesteps", "ema", "lr"}
         if not self.conditional:
             return DDPM(DDPM.Config(shape=self.code, **self.cfg.model_dump(include=names)))
         names |= {"classes", "guidance"}

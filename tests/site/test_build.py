@@ -110,7 +110,7 @@ def test_html_passes_through_markdown_as_it_is():
     block = '<div class="a"><svg><path d="M0 0"/></svg>\n<p>*b*</p></div>'
     convert = lambda text: Markdown(extensions=["pymdownx.superfences", "md_in_html", "catalog.site.raw"]).convert(text)
     assert convert(f"## Title\n\n{block}\n\n*c*\n") == f"<h2>Title</h2>\n{block}\n<p><em>c</em></p>"
-    assert "&lt;div&gt;" in convert("```html\n\n<div>\n</div>\n\n```\n")
+    assert "&lt;div&gt;" in convert("```text\n\n<div>\n</div>\n\n```\n")
     assert "<em>b</em>" in convert("<div markdown>\n\n*b*\n\n</div>\n")
 
 
