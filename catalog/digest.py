@@ -13,6 +13,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 from .schema import Claim, Entry
 
@@ -119,7 +120,7 @@ def _task_modules(root: Path) -> dict[str, str]:
     return tables[0] if tables else {}
 
 
-def _is_task_table(node: ast.AST) -> bool:
+def _is_task_table(node: ast.AST) -> TypeGuard[ast.Assign]:
     return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "TASKS"
 
 
