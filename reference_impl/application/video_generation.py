@@ -78,7 +78,9 @@ class VideoDiffusion(DDPM):
         shown = torch.rand(len(x0), 1, 1, 1, device=x0.device) >= self.cfg.blank
         # with a past mostly strong noise, under which the past alone tells what follows
         power = torch.where(shown, 1 / 5, 1.0)[:, 0, 0, 0]
-        t = 1 + (self.cfg.timesteps * torch.rand(len(x0), device=x0.device) ** power).long()
+        u = torch.rand(len(x0), device=x0.device) ** power
+        # the power rounds numbers just below 1 up to it
+        t = (1 + (self.cfg.timesteps * u).long()).clamp(max=self.cfg.timesteps)
         x = self.noised(x0, t, torch.randn_like(x0))
         given = torch.cat([x, x0[:, : self.cfg.past] * shown], 1)
         return {"loss": F.mse_loss(self.net(given, t / self.cfg.timesteps), x0)}
