@@ -68,6 +68,7 @@ def checkout(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     edit(tmp_path / "patterns/energy/hopfield_network.yaml", r"(?s)\nrelations:.*", "\nrelations: []\n")
+    edit(tmp_path / "patterns/energy/hopfield_network.yaml", r"\n    pattern: \w+", "")
     return tmp_path
 
 

@@ -21,7 +21,7 @@ FILES = sorted(
     if p.parent.name not in {"core", "tasks"} and p.stem != "__init__"
 )
 # enough that a second phase, which may be a quarter as long, moves every weight
-SMALL = {"steps": 6, "batch_size": 16}
+SMALL = {"steps": 12, "batch_size": 16}
 pytestmark = pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 
 
