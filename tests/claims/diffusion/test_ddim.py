@@ -21,6 +21,7 @@ RING_SIGMA = 0.3
 
 
 @cache
+@torch.enable_grad()
 def trained() -> DDIM:
     return run(DDIM, evaluate=False).model
 
