@@ -32,15 +32,13 @@ Run
     genai-patterns run masked_autoregressive_flow layers=1
 """
 
-import math
-from math import prod
-
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from reference_impl.autoregressive.made import MADE
-from reference_impl.core import Batch, Config, Losses, Reference, main
+from reference_impl.core import Config, main
+from reference_impl.flow.normalizing_flow import NormalizingFlow
 
 
 class MAFConfig(Config):
@@ -62,58 +60,43 @@ class MAFConfig(Config):
     clip: NonNegativeFloat = 5.0
 
 
-class MAF(Reference):
+class Autoregressive(nn.Module):
+    """The affine map of one MADE, which reads the numbers as they are or in reversed order."""
+
+    def __init__(self, made: MADE, reverse: bool) -> None:
+        super().__init__()
+        self.made, self.reverse = made, reverse
+
+    def turned(self, x: Tensor) -> Tensor:
+        """The numbers in this layer's order, and from it in the given one: (B, D) -> (B, D)."""
+        return x.flip(1) if self.reverse else x
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """z and log|det dz/dx|, one pass of MADE: (B, D) -> (B, D), (B,)."""
+        x = self.turned(x)
+        mean, log_scale = self.made.conditionals(x)
+        # eqs. 4 and 5
+        return (x - mean) * (-log_scale).exp(), -log_scale.sum(1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """x of each z, one number after the other, D passes of MADE: (B, D) -> (B, D)."""
+        x = torch.zeros_like(z)
+        for d in range(z.shape[1]):
+            # right up to number d, as those before it are; then one more number is right
+            mean, log_scale = self.made.conditionals(x)
+            x = torch.cat([(mean + log_scale.exp() * z)[:, : d + 1], x[:, d + 1 :]], dim=1)
+        return self.turned(x)
+
+
+class MAF(NormalizingFlow):
     """Normalizing flow of masked autoregressive layers."""
 
-    task = "points"
     Config = MAFConfig
 
-    def __init__(self, cfg: MAFConfig) -> None:
-        super().__init__(cfg)
+    def layers(self) -> list[nn.Module]:
+        cfg = self.cfg
         each = MADE.Config(shape=cfg.shape, levels=0, hidden=cfg.hidden, depth=cfg.depth, orders=1, dropout=cfg.dropout)
-        self.mades = nn.ModuleList(MADE(each) for _ in range(cfg.layers))
-
-    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """z and log|det dz/dx|, one pass of each MADE: (B, *shape) -> (B, D), (B,)."""
-        z, log_det = x.flatten(1), torch.zeros(len(x), device=x.device)
-        for i, made in enumerate(self.mades):
-            z = z.flip(1) if i else z
-            mean, log_scale = made.conditionals(z)
-            z = (z - mean) * (-log_scale).exp()  # eq. 4
-            log_det = log_det - log_scale.sum(1)  # eq. 5
-        return z, log_det
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Exact log-density in nats: (B, *shape) -> (B,)."""
-        z, log_det = self.transform(x)
-        return (-0.5 * (z.square() + math.log(2 * math.pi))).sum(1) + log_det
-
-    def loss(self, batch: Batch) -> Losses:
-        """Negative log-likelihood in nats."""
-        return {"loss": -self.log_prob(batch.x).mean()}
-
-    def encode(self, x: Tensor) -> Tensor:
-        """z of each observation: (B, *shape) -> (B, D)."""
-        return self.transform(x)[0]
-
-    def decode(self, z: Tensor) -> Tensor:
-        """x of each z, one number after the other, D passes of each MADE: (B, D) -> (B, *shape)."""
-        for i, made in reversed([*enumerate(self.mades)]):
-            x = torch.zeros_like(z)
-            for d in range(z.shape[1]):
-                # right up to number d, as those before it are; then one more number is right
-                mean, log_scale = made.conditionals(x)
-                x = torch.cat([(mean + log_scale.exp() * z)[:, : d + 1], x[:, d + 1 :]], dim=1)
-            z = x.flip(1) if i else x
-        return z.unflatten(1, self.cfg.shape)
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        return self.decode(self.encode(x))
-
-    @torch.no_grad()
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Decodes n draws of z from N(0, I): (n, *shape)."""
-        return self.decode(torch.randn(n, prod(self.cfg.shape), device=self.device))
+        return [Autoregressive(MADE(each), reverse=i > 0) for i in range(cfg.layers)]
 
 
 if __name__ == "__main__":

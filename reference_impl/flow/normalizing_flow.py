@@ -123,9 +123,13 @@ class NormalizingFlow(Reference):
 
     def __init__(self, cfg: FlowConfig) -> None:
         super().__init__(cfg)
-        d = prod(cfg.shape)
-        pairs = [(Mix(d), Climb(d, cfg.units)) for _ in range(cfg.layers)]
-        self.chain = nn.ModuleList([*(layer for pair in pairs for layer in pair), Mix(d)])
+        self.chain = nn.ModuleList(self.layers())
+
+    def layers(self) -> list[nn.Module]:
+        """The maps from data to noise, each with its log-determinant (`forward`) and its `inverse`."""
+        d = prod(self.cfg.shape)
+        pairs = [(Mix(d), Climb(d, self.cfg.units)) for _ in range(self.cfg.layers)]
+        return [*(layer for pair in pairs for layer in pair), Mix(d)]
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z = f(x) and log|det df/dx|: (B, *shape) -> (B, D), (B,)."""

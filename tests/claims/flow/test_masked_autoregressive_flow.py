@@ -18,8 +18,8 @@ from reference_impl.flow.realnvp import RealNVP
 def random_flow(d: int, layers: int) -> MAF:
     """A flow far from the identity."""
     flow = MAF(MAF.Config(shape=(d,), layers=layers)).eval()
-    for made in flow.mades:
-        torch.nn.init.normal_(made.layers[-1].weight, std=0.1)
+    for layer in flow.chain:
+        torch.nn.init.normal_(layer.made.layers[-1].weight, std=0.1)
     return flow
 
 
@@ -44,8 +44,8 @@ def test_one_layer_is_made(claim):
     made = MADE(MADE.Config(**settings, levels=0, orders=1)).eval()
     flow, deep = (MAF(MAF.Config(**settings, layers=k)).eval() for k in (1, 2))
     for model in (flow, deep):
-        for layer in model.mades:
-            layer.load_state_dict(made.state_dict())
+        for layer in model.chain:
+            layer.made.load_state_dict(made.state_dict())
     x = torch.randn(100, 6)
     with torch.no_grad():
         gap, other = ((model.log_prob(x) - made.log_prob(x)).abs().max().item() for model in (flow, deep))
