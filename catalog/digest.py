@@ -17,7 +17,9 @@ from typing import TypeGuard
 
 from .schema import Claim, Entry
 
-DISPLAY = {"reference_impl.core.main", "reference_impl.figures", "reference_impl.progress"}
+DISPLAY = {
+    "reference_impl.core.main", "reference_impl.figures", "reference_impl.figures_molecules", "reference_impl.progress",
+}  # fmt: skip
 """Modules that decide how results look, never what they are."""
 SEEDING = "reference_impl.core.runner"
 """The claim fixture seeds every test with it."""

@@ -7,7 +7,8 @@ import torch
 
 from reference_impl.application.molecule_generation import MoleculeGenerator
 from reference_impl.core import run
-from reference_impl.figures import layout, show
+from reference_impl.figures import show
+from reference_impl.figures_molecules import layout
 from reference_impl.tasks import make
 from reference_impl.tasks.molecules import canonical, molecules, parse, spelled, tokenized
 

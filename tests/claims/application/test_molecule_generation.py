@@ -8,7 +8,8 @@ import torch
 
 from reference_impl.application.molecule_generation import MoleculeGenerator, Partial, permitted
 from reference_impl.core import run
-from reference_impl.figures import PALETTE, draw_molecule, figure
+from reference_impl.figures import PALETTE, figure
+from reference_impl.figures_molecules import draw_molecule
 from reference_impl.tasks import make
 from reference_impl.tasks.molecules import SIGN, canonical, heteroatoms, molecules, parse, spelled
 
