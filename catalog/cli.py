@@ -317,7 +317,7 @@ def sample(
         np.save(out, samples.cpu().numpy(), allow_pickle=False)
         click.echo(str(out))
         return
-    drawn = figures.show(record["kind"], samples, facts, columns)
+    drawn = figures.show(record["kind"], samples, facts, columns, y)
     if isinstance(drawn, str):
         text = drawn
         if out is None:

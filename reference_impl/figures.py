@@ -118,11 +118,19 @@ def strips(rows: Mapping[str, Any], columns: int) -> Figure:
     return fig
 
 
-def show(kind: str, samples: Any, facts: dict[str, Any], columns: int | None = None) -> Figure | str:
-    """Samples of a task as people want to see them: a figure, or text."""
+def show(
+    kind: str, samples: Any, facts: dict[str, Any], columns: int | None = None, condition: Any = None
+) -> Figure | str:
+    """Samples of a task as people want to see them: a figure, or text; with their condition where that is text too."""
     if kind == "text":
         vocab = facts["characters"]
         return "\n\n---\n\n".join("".join(vocab[i] for i in row) for row in samples.tolist())
+    if kind == "sentences":
+        from .tasks.sentences import spelled
+
+        written = spelled(samples, facts)
+        given = [""] * len(written) if condition is None else [f"{y} -> " for y in spelled(condition, facts)]
+        return "\n".join(map("".join, zip(given, written, strict=True)))
     if kind == "strings":
         return "\n".join(map(str, samples))
     if kind == "table":
@@ -197,7 +205,7 @@ def write_run(result: Result, task: Task, out: Path, seed: int, n: int = 64) -> 
     condition = y[:n] if task.facts.get("conditional") and y is not None else None
     n = len(condition) if condition is not None else n if task.kind != "text" else 3
     samples = result.model.sample(n, condition)
-    shown = show(task.kind, samples, task.facts)
+    shown = show(task.kind, samples, task.facts, condition=condition)
     name = "samples.txt" if isinstance(shown, str) else "samples.png"
     (out / name).write_bytes(shown.encode() if isinstance(shown, str) else png(shown))
     return [*names, name]

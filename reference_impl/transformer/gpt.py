@@ -145,6 +145,10 @@ class GPT(Reference):
         logits, _ = self.logits(x[:, :-1])
         return -F.cross_entropy(logits.transpose(1, 2), x[:, 1:], reduction="none").sum(1)
 
+    def law(self, logits: Tensor) -> Tensor:
+        """Probabilities from which the next token is drawn: (n, V) -> (n, V)."""
+        return (logits / self.cfg.temperature).softmax(-1)
+
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, length: int | None = None) -> Tensor:
         """Continue the prompts y (n, P), by default one random token each, to (n, length).
@@ -155,8 +159,7 @@ class GPT(Reference):
         ids = torch.randint(self.cfg.vocab, (n, 1), device=self.device) if y is None else y
         logits, cache = self.logits(ids)
         while ids.shape[1] < (length or self.cfg.context + 1):
-            p = (logits[:, -1] / self.cfg.temperature).softmax(-1)
-            new = torch.multinomial(p, 1)
+            new = torch.multinomial(self.law(logits[:, -1]), 1)
             ids = torch.cat([ids, new], 1)
             logits, cache = self.logits(new, cache)
         return ids

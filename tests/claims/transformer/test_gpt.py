@@ -12,38 +12,8 @@ from torch.nn import functional as F
 from reference_impl.core import Batch, Losses, Task, run
 from reference_impl.figures import PALETTE, figure
 from reference_impl.tasks import make
+from reference_impl.tasks.hidden import cycle, draw, predicted
 from reference_impl.transformer.gpt import GPT
-
-
-def cycle(symbols: int, stride: int = 1, moves: float = 0.95, clear: float = 0.6) -> tuple[Tensor, Tensor]:
-    """A hidden Markov source: transitions A (S, S) and emissions E (S, S).
-
-    The state goes round a cycle in strides, staying put with probability 1-moves; it shows its own symbol
-    with probability `clear` and otherwise a uniform one. Each symbol is equally frequent.
-    """
-    eye = torch.eye(symbols, dtype=torch.float64)
-    return moves * eye.roll(stride, 1) + (1 - moves) * eye, clear * eye + (1 - clear) / symbols
-
-
-def draw(source: tuple[Tensor, Tensor], n: int, length: int) -> Tensor:
-    """Sequences (n, length) that start in the stationary law, which is uniform."""
-    a, e = source
-    state, x = torch.randint(len(a), (n,)), []
-    for _ in range(length):
-        x.append(torch.multinomial(e[state], 1)[:, 0])
-        state = torch.multinomial(a[state], 1)[:, 0]
-    return torch.stack(x, 1)
-
-
-def bayes(source: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
-    """p(x_t = . | x_<t) by the forward algorithm: (B, T) -> (B, T, S)."""
-    a, e = source
-    belief, out = torch.full((len(x), len(a)), 1 / len(a), dtype=torch.float64), []
-    for t in range(x.shape[1]):
-        out.append(belief @ e)
-        joint = belief * e.T[x[:, t]]
-        belief = joint / joint.sum(1, keepdim=True) @ a
-    return torch.stack(out, 1)
 
 
 def trigram(train: Tensor, x: Tensor, symbols: int) -> Tensor:
@@ -71,7 +41,7 @@ def test_loss_reaches_the_bayes_optimal_filter(claim):
     result = run(GPT, settings, task=Task(train, test, vocab=symbols, context=64), evaluate=False)
     with torch.no_grad():
         guess = result.model.logits(test[:, :-1])[0].softmax(-1)
-    exact = bayes(source, test)[:, 1:]
+    exact = predicted(source, test)[:, 1:]
     # from the third symbol on, where the trigram has its two predecessors
     target = test[:, 2:, None]
     floor, loss = (-p[:, 1:].gather(2, target).log().mean().item() for p in (exact, guess))
