@@ -31,6 +31,8 @@ from .schema import Claim, Entry
 
 MAX_FIGURE = 100_000
 """Bytes of one figure."""
+SOUNDS = {b"RIFF": ".wav", b"MThd": ".mid"}
+"""What a sound file begins with, and its suffix."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,21 +119,28 @@ class ClaimRun:
         )  # fmt: skip
 
     def figure(self, name: str, content: Any, *, caption: str, alt: str) -> None:
-        """Keep a matplotlib figure (as SVG) or a text that this run produced; `hero` stands for the pattern."""
+        """Keep a matplotlib figure (as SVG), a text, or the bytes of a WAV or MIDI file that this run produced.
+
+        `hero` stands for the pattern.
+        """
         if isinstance(content, str):
-            text, suffix = content, ".txt"
+            data, suffix = content.encode(), ".txt"
+        elif isinstance(content, bytes):
+            data, suffix = content, SOUNDS.get(content[:4], "")
+            if not suffix:
+                raise ValueError(f"figure {name!r}: bytes that begin with {content[:4]!r}, neither WAV nor MIDI")
         else:
             from reference_impl.figures import svg
 
-            text, suffix = svg(content), ".svg"
-        if len(text.encode()) > MAX_FIGURE:
+            data, suffix = svg(content).encode(), ".svg"
+        if len(data) > MAX_FIGURE:
             raise ValueError(
-                f"figure {name!r}: {len(text.encode())} bytes, at most {MAX_FIGURE}; draw points with rasterized=True"
+                f"figure {name!r}: {len(data)} bytes, at most {MAX_FIGURE}; draw points with rasterized=True"
             )
         self.figures.append(evidence.Figure(file=name + suffix, caption=caption, alt=alt))
         if self.record:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / (name + suffix)).write_text(text, encoding="utf-8")
+            (self.folder / (name + suffix)).write_bytes(data)
 
     def finish(self) -> None:
         """Fail where a measure is missing or a bar is not met."""

@@ -26,7 +26,7 @@ class Measured(Model):
 
 
 class Figure(Model):
-    """A picture or text that the run of a claim produced."""
+    """A picture, text or sound that the run of a claim produced."""
 
     file: str
     """Name in the pattern's folder; `hero.*` stands for the pattern everywhere."""
@@ -70,7 +70,7 @@ def write(folder: Path, evidence: Evidence) -> None:
     os.replace(aside, folder / "evidence.json")
     kept = {f.file for r in evidence.values() for f in r.figures} | {"evidence.json"}
     for stray in folder.iterdir():
-        if stray.suffix in {".svg", ".txt"} and stray.name not in kept:
+        if stray.suffix in {".svg", ".txt", ".wav", ".mid"} and stray.name not in kept:
             stray.unlink()
 
 

@@ -71,7 +71,7 @@ class Book:
             for claim in self.entries[id].claims
             if (record := self.evidence.get(id, {}).get(claim.id))
             for figure in record.figures
-            if figure.file in self.figures.get(id, {})
+            if figure.file in self.figures.get(id, {}) or f"figures/{id}/{figure.file}" in self.assets
         ]
         return sorted(found, key=lambda pair: Path(pair[0].file).stem != "hero")
 
@@ -99,6 +99,8 @@ def read(catalog: Catalog, site: Path, assets: dict[str, bytes]) -> Book:
             raise ValueError(f"{folder / 'evidence.json'}: {error}; {remedy}") from None
         named = sorted(p for p in folder.glob("*") if p.suffix in {".svg", ".txt"})
         figures[entry.id] = {p.name: p.read_text(encoding="utf-8") for p in named}
+        sounds = (p for p in sorted(folder.glob("*")) if p.suffix in {".wav", ".mid"})
+        assets = assets | {f"figures/{entry.id}/{p.name}": p.read_bytes() for p in sounds}
         stem = entry.implementation.reference.partition(":")[0].replace(".", "/")
         module = next((p for p in (ROOT / f"{stem}.py", ROOT / stem / "__init__.py") if p.is_file()), None)
         if module:

@@ -138,8 +138,12 @@ def facts(e: Entry) -> str:
 
 def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
     """A figure in the page's own ink, with its caption and the claim whose run drew it."""
-    text = book.figures[e.id][f.file]
-    if f.file.endswith(".txt"):
+    text, path = book.figures[e.id].get(f.file, ""), escape(f"../../figures/{e.id}/{f.file}")
+    if f.file.endswith(".wav"):
+        body = f'<audio controls preload="none" src="{path}" aria-label="{escape(f.alt)}"></audio>'
+    elif f.file.endswith(".mid"):
+        body = f'<a class="md-button" href="{path}" download>{escape(f.file)}</a>'
+    elif f.file.endswith(".txt"):
         lines = escape(text.strip("\n")).replace("\n", "&#10;")  # a blank line would end the block of HTML
         body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}" data-search-exclude>{lines}</pre>'
     else:
