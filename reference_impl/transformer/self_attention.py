@@ -121,7 +121,7 @@ class SelfAttention(Reference):
             raise ValueError(f"{p + t} tokens; there are positions for context={self.cfg.context}")
         x = self.token(ids)
         if self.place is not None:
-            x = x + self.place.weight[p : p + t]
+            x = x + self.place(torch.arange(p, p + t, device=ids.device))
         mask = hide_future(t, p + t, ids.device) if self.cfg.causal else None
         grown: Cache = []
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
@@ -154,13 +154,12 @@ class SelfAttention(Reference):
 
         The default length is context+1, as in training, and with learned positions the largest.
         """
-        ids = torch.randint(self.cfg.vocab, (n, 1), device=self.device) if y is None else y
-        logits, cache = self.logits(ids)
+        ids = new = torch.randint(self.cfg.vocab, (n, 1), device=self.device) if y is None else y
+        cache: Cache | None = None
         while ids.shape[1] < (length or self.cfg.context + 1):
+            logits, cache = self.logits(new, cache)
             new = torch.multinomial((logits[:, -1] / self.cfg.temperature).softmax(-1), 1)
             ids = torch.cat([ids, new], 1)
-            if ids.shape[1] < (length or self.cfg.context + 1):
-                logits, cache = self.logits(new, cache)
         return ids
 
 
