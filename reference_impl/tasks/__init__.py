@@ -21,12 +21,14 @@ TASKS = {
     "points": "points:Points",
     "tables": "tables:Tables",
     "text": "text:Text",
+    "prose": "prose:Prose",
     "memories": "memories:Memories",
     "preferences": "preferences:Preferences",
     "questions": "questions:Questions",
     "molecules": "molecules:Molecules",
     "videos": "videos:Videos",
     "captions": "captions:Captions",
+    "translation": "translation:Translation",
 }
 
 
