@@ -16,7 +16,8 @@ Source
     Vaswani et al., "Attention Is All You Need", 2017. arXiv:1706.03762 (eq. 1 and sec. 3.2.2).
 
 Differs from the paper
-    Layers of attention alone, without the MLPs between them; normalization comes before each layer; learned positions.
+    Layers of attention alone, without the MLPs between them; normalization comes before each layer; positions
+    start as the paper's sines and are learned.
 
 Shapes
     B batch, T new tokens, P past tokens, S tokens that can be looked at, C channels, N heads, D = C/N, V vocabulary.
@@ -84,14 +85,14 @@ class SelfAttentionConfig(Config):
     layers: PositiveInt = 2
     """Number of layers."""
     positions: bool = True
-    """Whether a learned vector for its position is added to each token."""
+    """Whether a vector for its position, learned from sines on, is added to each token."""
     causal: bool = True
     """Whether a token sees only itself and those before it."""
     temperature: PositiveFloat = 1.0
     """Divides the logits when sampling."""
     steps: NonNegativeInt = 400
     batch_size: PositiveInt = 16
-    lr: PositiveFloat = 3e-3
+    lr: PositiveFloat = 5e-3
     warmup: NonNegativeInt = 20
     cooldown: float = 0.6
 
@@ -105,7 +106,10 @@ class SelfAttention(Reference):
     def __init__(self, cfg: SelfAttentionConfig) -> None:
         super().__init__(cfg)
         self.token = nn.Embedding(cfg.vocab, cfg.channels)
-        self.place = nn.Embedding(cfg.context, cfg.channels) if cfg.positions else None
+        # small beside the positions, whose mean square is 1/2
+        nn.init.normal_(self.token.weight, std=0.3)
+        start = waves(cfg.context, cfg.channels)
+        self.place = nn.Embedding.from_pretrained(start, freeze=False) if cfg.positions else None
         self.layers = nn.ModuleList(self.attention() for _ in range(cfg.layers))
         self.norms = nn.ModuleList(nn.LayerNorm(cfg.channels) for _ in range(cfg.layers))
         self.head = nn.Sequential(nn.LayerNorm(cfg.channels), nn.Linear(cfg.channels, cfg.vocab))
@@ -161,6 +165,13 @@ class SelfAttention(Reference):
             new = torch.multinomial((logits[:, -1] / self.cfg.temperature).softmax(-1), 1)
             ids = torch.cat([ids, new], 1)
         return ids
+
+
+def waves(length: int, channels: int) -> Tensor:
+    """Sines and cosines of positions 0 .. length-1 in waves of 2 pi to 10000 * 2 pi: (length, channels); sec. 3.5."""
+    rates = 10000.0 ** (-torch.arange(0, channels, 2) / channels)
+    angle = torch.outer(torch.arange(length), rates)
+    return torch.stack([angle.sin(), angle.cos()], 2).flatten(1)[:, :channels]
 
 
 def hide_future(t: int, s: int, device: torch.device) -> Tensor:
