@@ -31,10 +31,13 @@ import torch.nn.functional as F
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from reference_impl.blocks_writing import BEGIN as BEGIN
+from reference_impl.blocks_writing import END as END
+from reference_impl.blocks_writing import PAD, written
+from reference_impl.blocks_writing import draw as draw
 from reference_impl.core import Batch, Config, Losses, Reference, main
 from reference_impl.transformer.self_attention import Attention, Keys, hide_future
 
-PAD, BEGIN, END = 0, 1, 2
 Memory = tuple[Tensor, Tensor]
 """What the encoder made of the source (B, S, C), and the mask (B, 1, 1, S) that hides its padding."""
 Cache = list[Keys]
@@ -103,7 +106,7 @@ class TransformerConfig(Config):
     """Whether sublayers read the normalized stream; otherwise the stream is normalized after each, as in the paper."""
     temperature: NonNegativeFloat = 0.0
     """Divides the logits when sampling; 0 takes the likeliest token."""
-    steps: NonNegativeInt = 800
+    steps: NonNegativeInt = 400
     batch_size: PositiveInt = 64
     lr: PositiveFloat = 2e-3
     warmup: NonNegativeInt = 50
@@ -135,7 +138,7 @@ class Transformer(Reference):
         """A vector for each token at its place: (B, T) -> (B, T, C)."""
         if start + ids.shape[1] > self.cfg.context:
             raise ValueError(f"{start + ids.shape[1]} tokens; there are positions for context={self.cfg.context}")
-        return self.token(ids) + self.place.weight[start : start + ids.shape[1]]
+        return self.token(ids) + self.place(torch.arange(start, start + ids.shape[1], device=ids.device))
 
     def read(self, y: Tensor) -> Memory:
         """The encoder's view of the sources y (B, S), padded with 0."""
@@ -161,23 +164,8 @@ class Transformer(Reference):
     @torch.no_grad()
     def sample(self, n: int, y: Tensor, length: int | None = None) -> Tensor:
         """Targets (n, length) for the sources y (n, S): BEGIN, tokens, END, padding. By default context+1 long."""
-        memory, cache = self.read(y), None
-        ids = torch.full((n, 1), BEGIN, device=self.device)
-        done = torch.zeros(n, dtype=torch.bool, device=self.device)
-        length = length or self.cfg.context + 1
-        while ids.shape[1] < length and not done.all():
-            logits, cache = self.write(ids[:, -1:], memory, cache)
-            new = draw(logits[:, -1], self.cfg.temperature).masked_fill(done, PAD)
-            done |= new == END
-            ids = torch.cat([ids, new[:, None]], 1)
-        return F.pad(ids, (0, length - ids.shape[1]), value=PAD)
-
-
-def draw(logits: Tensor, temperature: float) -> Tensor:
-    """A token from each row (B, V), the likeliest at temperature 0: (B,)."""
-    if temperature == 0:
-        return logits.argmax(-1)
-    return torch.multinomial((logits / temperature).softmax(-1), 1)[:, 0]
+        memory, length = self.read(y), length or self.cfg.context + 1
+        return written(lambda new, cache: self.write(new, memory, cache), n, length, self.cfg.temperature, self.device)
 
 
 def hide_padding(ids: Tensor) -> Tensor:
