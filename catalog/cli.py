@@ -259,14 +259,21 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
 @cli.command(
     epilog=example(
         "genai-patterns sample vae --from runs/vae --grid 4x8 --out vae.png",
-        "genai-patterns sample gpt --from runs/gpt -n 2",
+        'genai-patterns sample gpt --from runs/gpt -n 2 --prompt "A model "',
     )
 )
 @click.argument("id", type=PATTERN)
-@click.option("--from", "folder", type=click.Path(path_type=Path), required=True, help="The folder of a run.")
+@click.option(
+    "--from", "folder", type=click.Path(path_type=Path), required=True,
+    help="The folder of a run; for gpt also that of a GPT-2 checkpoint.",
+)  # fmt: skip
 @click.option("-n", "n", type=click.IntRange(1), help="How many samples.  [default: 16, or the grid's]")
 @click.option("--grid", metavar="ROWSxCOLUMNS", help="Arrange images so.")
 @click.option("--label", type=click.IntRange(0), help="Draw this class only, where the reference knows classes.")
+@click.option("--prompt", help="Text to go on from, or to translate, summarize, ..., where the reference writes text.")
+@click.option(
+    "--length", type=click.IntRange(2), help="Tokens of each sample, the prompt included, of a language model."
+)
 @click.option(
     "--data", help="The data of the run, where samples need some (a probe, a question) and it was not the default."
 )
@@ -277,8 +284,8 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
     help="Where to write: .png, .svg, .txt, or numbers as .npy.  [default: sample.png beside the run; text is printed]",
 )
 def sample(
-    id: str, folder: Path, n: int | None, grid: str | None, label: int | None, data: str | None, seed: int,
-    out: Path | None,
+    id: str, folder: Path, n: int | None, grid: str | None, label: int | None, prompt: str | None,
+    length: int | None, data: str | None, seed: int, out: Path | None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained reference."""
     cat, entry = runnable(id)
@@ -287,21 +294,37 @@ def sample(
     import torch
 
     from reference_impl import figures
-    from reference_impl.core import load, seed_all
+    from reference_impl.core import Task, load, seed_all
 
     try:
-        model, record = load(folder)
+        if (folder / "config.json").is_file() and "start" in cls.Config.model_fields:
+            from reference_impl.tasks.text import pretrained_facts
+
+            record = {"reference": entry.implementation.reference, "kind": "text", "facts": pretrained_facts(folder)}
+            model = cls(cls.Config.model_validate({"start": str(folder)})).eval()
+            model.prepare(Task(None))
+        else:
+            model, record = load(folder)
     except (ValueError, FileNotFoundError) as err:
         raise click.UsageError(str(err)) from None
     if record["reference"] != entry.implementation.reference:
         raise click.UsageError(f"{folder} is a run of {record['reference']}, not of {entry.implementation.reference}")
     facts: dict[str, Any] = record["facts"]
     y: Any = None
+    more: dict[str, int] = {}
+    if length is not None:
+        if record["kind"] != "text":
+            raise click.UsageError(f"--length: {id} writes no running text")
+        more = {"length": length}
     if label is not None:
         classes = facts.get("classes") if getattr(model, "conditional", False) else 0
         if not classes or label >= classes:
             raise click.UsageError(f"--label {label}: the run has {classes or 'no'} classes")
         y = torch.full((n,), label)
+    elif prompt is not None:
+        y = encode(prompt, record["kind"], facts).expand(n, -1)
+        if length is not None and length <= y.shape[1]:
+            raise click.UsageError(f"--length {length}: the prompt alone has {y.shape[1]} tokens")
     elif facts.get("conditional"):
         from reference_impl.tasks import make
 
@@ -309,7 +332,7 @@ def sample(
         n = len(y)
     seed_all(seed, "sample")
     with torch.no_grad():
-        samples = model.sample(n, y)
+        samples = model.sample(n, y, **more)
     if out is not None and out.suffix == ".npy" and isinstance(samples, torch.Tensor):
         import numpy as np
 
@@ -519,6 +542,19 @@ def choices(field: str) -> list[str]:
     from .schema import Entry
 
     return list(get_args(Entry.model_fields[field].annotation))
+
+
+def encode(prompt: str, kind: str, facts: dict[str, Any]) -> Any:
+    """A prompt as ids (1, T) in the tokens of a run."""
+    from reference_impl.tasks import sentences, text
+
+    encoders = {"text": text.encoded, "sentences": sentences.encoded}
+    if kind not in encoders:
+        raise click.UsageError("--prompt: this reference reads no text")
+    try:
+        return encoders[kind](prompt, facts)
+    except ValueError as err:
+        raise click.BadParameter(str(err), param_hint="--prompt") from None
 
 
 def layout(n: int | None, grid: str | None) -> tuple[int, int | None]:

@@ -123,8 +123,9 @@ def show(
 ) -> Figure | str:
     """Samples of a task as people want to see them: a figure, or text; with their condition where that is text too."""
     if kind == "text":
-        vocab = facts["characters"]
-        return "\n\n---\n\n".join("".join(vocab[i] for i in row) for row in samples.tolist())
+        from .tasks.text import spelled
+
+        return "\n\n---\n\n".join(spelled(samples, facts))
     if kind == "sentences":
         from .tasks.sentences import spelled
 

@@ -31,7 +31,7 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
     try:
         overrides = parse(cls.Config, args.overrides)
         engine = Engine(args.device, args.precision, args.shard)
-        task = make(cls.task, args.data or data)
+        task = make(cls.task, args.data or data, overrides)
         with bar(cls.__name__, engine.is_main) as progress:
             result = run(
                 cls, overrides, task=task, seed=args.seed, out=args.out, resume=args.resume,
@@ -39,7 +39,8 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
             )  # fmt: skip
     except ValidationError as err:
         for e in err.errors():
-            print(f"error: {'.'.join(map(str, e['loc']))}={e['input']}: {e['msg']}", file=sys.stderr)
+            where = f"{'.'.join(map(str, e['loc']))}={e['input']}: " if e["loc"] else ""
+            print(f"error: {where}{e['msg']}", file=sys.stderr)
         raise SystemExit(2) from None
     except (ValueError, FileNotFoundError) as err:
         print(f"error: {err}", file=sys.stderr)
@@ -105,4 +106,5 @@ def parse(config: type[Config], pairs: Sequence[str]) -> dict[str, Any]:
             )
         is_tuple = "tuple" in str(config.model_fields[name].annotation)
         found[name] = value.split(",") if is_tuple else value
-    return found
+    settings = config(**found)
+    return {name: getattr(settings, name) for name in found}

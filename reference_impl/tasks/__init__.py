@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from ..core.task import Task
@@ -28,16 +30,21 @@ TASKS = {
     "molecules": "molecules:Molecules",
     "videos": "videos:Videos",
     "captions": "captions:Captions",
+    "strings": "strings:Strings",
+    "reports": "reports:Reports",
     "translation": "translation:Translation",
 }
 
 
-def make(name: str, data: Any = None) -> Task:
+def make(name: str, data: Any = None, settings: Mapping[str, Any] | None = None) -> Task:
     """The task of this name, on `data` where given: a path or a name that the task knows.
 
+    Of a run's settings it heeds those that its constructor has too, such as the length of windows of text.
     Raises ValueError or FileNotFoundError, with what would be accepted, for data it cannot use.
     """
-    return lookup(name)(*([] if data is None else [data]))
+    cls = lookup(name)
+    shared = {k: v for k, v in (settings or {}).items() if k in inspect.signature(cls).parameters}
+    return cls(*([] if data is None else [data]), **shared)
 
 
 def lookup(name: str) -> type[Task]:

@@ -5,22 +5,23 @@ Idea
 
         log p(x_1 .. x_T | x_0) = sum_t log p(x_t | x_0 .. x_{t-1}),
 
-    and masked self-attention computes all T conditionals in one parallel pass, so one window of
-    text gives T training signals and needs no labels. Generation is sequential: each new token is
-    fed back. Keys and values of past tokens do not change and are kept (the KV cache), so that a
-    new token costs one row of attention.
+    and masked self-attention computes all T conditionals in one parallel pass, so one window of text gives T training
+    signals and needs no labels. Generation is sequential: each new token is fed back. Keys and values of past tokens do
+    not change and are kept (the KV cache), so that a new token costs one row of attention.
 
 Source
     Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018.
     Vaswani et al., "Attention Is All You Need", 2017. arXiv:1706.03762 (eq. 1).
 
 Differs from the paper
-    Characters instead of byte pairs, no dropout, and what later models changed: positions enter
-    as rotations (Su et al., arXiv:2104.09864), normalization comes before each sublayer and has no
-    weights, queries and keys are normalized (Henry et al., arXiv:2010.04245), the MLP uses ReLU^2
-    (So et al., arXiv:2109.08668), and the blocks' matrices are trained with Muon (Jordan et al.,
-    2024). Rotations start from base 1000 instead of 10000, since windows are short. Attention
-    reaches back `context` tokens, so text of any length can be scored and generated.
+    Characters instead of byte pairs, no dropout, and what later models changed: positions enter as rotations (Su et
+    al., arXiv:2104.09864), normalization comes before each sublayer and has no weights, queries and keys are normalized
+    (Henry et al., arXiv:2010.04245), the MLP uses ReLU^2 (So et al., arXiv:2109.08668), and the blocks' matrices are
+    trained with Muon (Jordan et al., 2024). Rotations start from base 1000 instead of 10000, since windows are short.
+    Attention reaches back `context` tokens, so text of any length can be scored and generated.
+
+    layout="gpt2" is the network of GPT-2, byte pairs included, and start=FOLDER a published checkpoint of it. Its
+    learned positions end with the context; there, generation reads the last half of it anew.
 
 Shapes
     B batch, T new tokens, P past tokens, C channels, N heads, D = C/N, V vocabulary.
@@ -35,7 +36,8 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-from reference_impl.core import Batch, Config, Joint, Losses, Reference, main
+from reference_impl import pretrained
+from reference_impl.core import Batch, Joint, Losses, Reference, Task, main
 
 Keys = tuple[Tensor, Tensor]
 """Keys, not yet rotated, and values of past tokens, (B, N, P, D) both."""
@@ -43,7 +45,7 @@ Cache = list[Keys]
 """The same for each layer."""
 
 
-class GPTConfig(Config):
+class GPTConfig(pretrained.Start):
     """Settings of the GPT."""
 
     vocab: PositiveInt = 32
@@ -104,11 +106,25 @@ class GPT(Reference):
         if cfg.channels % (2 * cfg.heads):
             raise ValueError(f"channels={cfg.channels} is no multiple of 2 * heads={2 * cfg.heads}")
         self.token = nn.Embedding(cfg.vocab, cfg.channels)
-        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
+        classic = cfg.layout == "gpt2"
+        self.blocks = nn.ModuleList((pretrained.Block if classic else Block)(cfg) for _ in range(cfg.layers))
+        self.place = nn.Embedding(cfg.context, cfg.channels) if classic else None
+        self.last = nn.LayerNorm(cfg.channels, elementwise_affine=classic)
         self.head = nn.Linear(cfg.channels, cfg.vocab, bias=False)
-        nn.init.zeros_(self.head.weight)
+        if classic:
+            self.head.weight = self.token.weight
+            nn.init.normal_(self.token.weight, std=0.02)
+        else:
+            nn.init.zeros_(self.head.weight)
+
+    def prepare(self, task: Task) -> None:
+        """Begin with the weights of the checkpoint, if there is one."""
+        if self.cfg.start:
+            self.load_state_dict(pretrained.weights(self.cfg.start, self.cfg.context))
 
     def optimizers(self) -> dict[str, Optimizer]:
+        if self.cfg.layout == "gpt2":
+            return super().optimizers()
         # Muon: momentum, made orthogonal; every direction of a matrix moves equally fast
         muon = Muon(self.blocks.parameters(), lr=4 * self.cfg.lr, weight_decay=0.0)
         ends = [*self.token.parameters(), *self.head.parameters()]
@@ -120,11 +136,12 @@ class GPT(Reference):
         # row i of the new tokens sees itself and the context-1 tokens before it
         seen = torch.ones(t, p + t, device=ids.device).tril(p).triu(p + 1 - self.cfg.context)
         hide = seen.log()
-        x, turn, grown = norm(self.token(ids)), self.turns(p + t), []
+        x, turn, grown = self.token(ids), self.turns(p + t), []
+        x = norm(x) if self.place is None else x + self.place(torch.arange(p, p + t, device=ids.device))
         for i, block in enumerate(self.blocks):
             x, (k, v) = block(x, cache[i] if cache else None, turn, hide)
             grown.append((k[:, :, -self.cfg.context :], v[:, :, -self.cfg.context :]))
-        return self.head(norm(x)), grown
+        return self.head(self.last(x)), grown
 
     def turns(self, length: int) -> Tensor:
         """Unit complex numbers (length, D/2): position p turns the pair i by p * 1000^(-2i/D) radians.
@@ -161,6 +178,8 @@ class GPT(Reference):
         while ids.shape[1] < (length or self.cfg.context + 1):
             new = torch.multinomial(self.law(logits[:, -1]), 1)
             ids = torch.cat([ids, new], 1)
+            if self.place is not None and cache[0][0].shape[2] == self.cfg.context:
+                new, cache = ids[:, -self.cfg.context // 2 :], None
             logits, cache = self.logits(new, cache)
         return ids
 
