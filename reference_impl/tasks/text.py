@@ -45,7 +45,8 @@ class Text(Task):
             characters = ["\ufffd", *map(chr, known)]
             facts = {"vocab": len(characters), "characters": characters}
         if len(ids) < 20 * context:
-            raise ValueError(f"{data}: {len(ids)} tokens; at least {20 * context} are needed")
+            unit = "tokens" if start else "characters"
+            raise ValueError(f"{data}: {len(ids)} {unit}; at least {20 * context} are needed")
         cut = len(ids) * 9 // 10
         super().__init__(ids[:cut], ids[cut:], context=context, **facts)
 
