@@ -106,15 +106,14 @@ class SubwordTokenization(Reference):
 
         Ids beyond the vocabulary, such as GPT-2's end of text, say nothing.
         """
-        table = self.table()
-        return b"".join(table[i] for i in ids if i < len(table)).decode(errors="replace")
+        joins = self.merges.tolist()
 
-    def table(self) -> list[bytes]:
-        """The bytes of each token."""
-        out = [bytes([byte]) for byte in ORDER]
-        for a, b in self.merges.tolist():
-            out.append(out[a] + out[b] if a >= 0 else b"")
-        return out
+        def written(i: int) -> bytes:
+            if i < 0 or i >= self.cfg.tokens:
+                return b""
+            return bytes([ORDER[i]]) if i < 256 else b"".join(map(written, joins[i - 256]))
+
+        return b"".join(map(written, ids)).decode(errors="replace")
 
     def sample(self, n: int, y: None = None) -> list[str]:
         """n texts of `length` tokens, each token drawn by its frequency, without regard to those before."""
