@@ -368,3 +368,24 @@ def test_sample_draws_from_a_run(hopfield: Path, tmp_path: Path) -> None:
     ):
         wrong = real("sample", *arguments)
         assert (wrong.exit_code, said in wrong.stderr) == (2, True), wrong.output
+
+
+def test_a_prompt_is_continued(hopfield: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "gpt")
+    done = real("run", "gpt", "steps=2", "layers=1", "channels=32", "context=32", "--out", out)
+    assert done.exit_code == 0, done.output
+    sample = ("sample", "gpt", "--from", out)
+    written = real(*sample, "-n", "2", "--prompt", "A model", "--length", "20").stdout.removesuffix("\n").split("\n\n---\n\n")
+    assert [text[:7] for text in written] == ["A model"] * 2
+    assert [len(text) for text in written] == [20, 20]
+    # the length of windows is a setting of the data too
+    assert json.loads((tmp_path / "gpt" / "run.json").read_text())["facts"]["context"] == 32
+    for arguments, said in (
+        (("--prompt", "日本"), "not among the characters that training saw"),
+        (("--prompt", ""), "the text is empty"),
+        (("--prompt", "A model", "--length", "5"), "the prompt alone has 7 tokens"),
+    ):
+        wrong = real(*sample, *arguments)
+        assert (wrong.exit_code, said in wrong.stderr) == (2, True), wrong.output
+    for arguments in (("--prompt", "x"), ("--length", "9")):
+        assert real("sample", "hopfield_network", "--from", str(hopfield), *arguments).exit_code == 2
