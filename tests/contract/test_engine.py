@@ -45,6 +45,7 @@ DIVIDED = [
     "reference_impl.flow.normalizing_flow:NormalizingFlow",
     "reference_impl.autoregressive.made:MADE",
     "reference_impl.autoregressive.autoregressive_model:AutoregressiveModel",
+    "reference_impl.autoregressive.pixelcnn:PixelCNN",
     "reference_impl.flow.masked_autoregressive_flow:MAF",
     "reference_impl.application.molecule_generation:MoleculeGenerator",
     "reference_impl.application.video_generation:VideoDiffusion",
