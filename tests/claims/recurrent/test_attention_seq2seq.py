@@ -97,8 +97,8 @@ def test_attention_keeps_long_sources(claim):
         "lengths",
         fig,
         caption="Attention of one model on strings of 6, 12 and 24 symbols, which are to be written from their end: "
-        "the same walk at every length, so accuracy does not fall. Weight also goes to neighbors, whose annotations, made "
-        "by reading past them, know the symbol too.",
+        "the same walk at every length, so accuracy does not fall. Weight also goes to neighbors, whose annotations, "
+        "made by reading past them, know the symbol too.",
         alt="Three matrices of attention weights with an antidiagonal two or three symbols wide at every length.",
     )
 

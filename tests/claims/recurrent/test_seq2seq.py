@@ -44,8 +44,8 @@ def test_the_fixed_vector_is_a_bottleneck(claim):
         "hero",
         fig,
         caption="New strings whose mirrored cipher is written without an error, by length. Both models saw all lengths "
-        "up to 24 in training; the one without attention has more weights and took three times the steps. What fails is "
-        "neither the language nor the length as such but the vector that has to hold everything.",
+        "up to 24 in training; the one without attention has more weights and took three times the steps. What fails "
+        "is neither the language nor the length as such but the vector that has to hold everything.",
         alt="Two curves over length: with attention it stays at one, without it falls from one at 4 to zero at 24.",
     )
     x, y = strings().pairs(torch.tensor([6, 12, 24]), torch.Generator().manual_seed(2))
