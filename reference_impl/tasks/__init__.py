@@ -30,9 +30,17 @@ TASKS = {
     "molecules": "molecules:Molecules",
     "videos": "videos:Videos",
     "captions": "captions:Captions",
+    "tunes": "tunes:Tunes",
+    "tones": "tones:Tones",
+    "lines": "reviews:Lines",
+    "reviews": "reviews:Reviews",
+    "parities": "parities:Parities",
+    "repeats": "repeats:Repeats",
+    "series": "series:Series",
     "strings": "strings:Strings",
     "reports": "reports:Reports",
     "translation": "translation:Translation",
+    "records": "records:Records",
 }
 
 

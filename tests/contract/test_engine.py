@@ -26,6 +26,7 @@ DEFAULT_STEP = [
     "reference_impl.latent_variable.autoencoder:Autoencoder", "reference_impl.latent_variable.vae:VAE",
     "reference_impl.latent_variable.beta_vae:BetaVAE", "reference_impl.flow.realnvp:RealNVP",
     "reference_impl.diffusion.ddpm:DDPM", "reference_impl.transformer.gpt:GPT", "reference_impl.recurrent.lstm:LSTM",
+    "reference_impl.recurrent.rnn:RNN", "reference_impl.recurrent.gru:GRU",
     "reference_impl.flow.neural_spline_flow:NeuralSplineFlow",
     "reference_impl.diffusion.classifier_free_guidance:ClassifierFreeGuidance",
     "reference_impl.diffusion.ddim:DDIM", "reference_impl.diffusion.diffusion_ode_solver:DiffusionODESolver",
@@ -49,6 +50,9 @@ DIVIDED = [
     "reference_impl.flow.masked_autoregressive_flow:MAF",
     "reference_impl.application.molecule_generation:MoleculeGenerator",
     "reference_impl.application.video_generation:VideoDiffusion",
+    "reference_impl.application.time_series_generation:TimeSeriesGenerator",
+    "reference_impl.transformer.in_context_learning:InContextLearning",
+    "reference_impl.transformer.mamba:Mamba",
     "reference_impl.energy.score_matching:ScoreMatching",
     "reference_impl.diffusion.score_sde:ScoreSDE",
     "reference_impl.diffusion.consistency_model:ConsistencyModel",
@@ -56,6 +60,8 @@ DIVIDED = [
     "reference_impl.application.inpainting:Inpainting",
     "reference_impl.application.image_restoration:ImageRestoration",
     "reference_impl.application.super_resolution:SuperResolution",
+    "reference_impl.recurrent.ctc:CTC",
+    "reference_impl.application.speech_recognition:SpeechRecognizer",
 ]
 GAMES = [
     "reference_impl.adversarial.gan:GAN", "reference_impl.adversarial.conditional_gan:ConditionalGAN",
