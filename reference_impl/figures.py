@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from .core.runner import Result
     from .core.task import Task
+    from .sound import Note
 
 PALETTE = ["#3b7dd8", "#d9730d", "#2a9d6f", "#c2417c", "#8a63d2", "#9a8700", "#0e97a7", "#d1495b", "#7a7f87", "#5b6abf"]
 """Ten colors that read on white and on near-black."""
@@ -118,6 +119,18 @@ def strips(rows: Mapping[str, Any], columns: int) -> Figure:
     return fig
 
 
+def piano_roll(ax: Axes, notes: Sequence[Note], bar: int, colors: Sequence[str] = PALETTE[:1]) -> None:
+    """Notes as strokes at their pitch, and bar lines; every two bars have the next color."""
+    for n in notes:
+        color = colors[n.start // (2 * bar) % len(colors)]
+        ax.plot([n.start + 0.1, n.start + n.length - 0.1], [n.pitch] * 2, color=color, lw=4, solid_capstyle="butt")
+    end = max((n.start + n.length for n in notes), default=bar)
+    for at in range(0, end + 1, bar):
+        ax.axvline(at, color=INK, lw=0.4, alpha=0.4)
+    ax.set(xlim=(-0.5, end + 0.5), xticks=[], ylabel="MIDI pitch")
+    ax.margins(y=0.2)
+
+
 def show(
     kind: str, samples: Any, facts: dict[str, Any], columns: int | None = None, condition: Any = None
 ) -> Figure | str:
@@ -149,11 +162,25 @@ def show(
         for ax, smiles in zip(axes.flat, strings, strict=False):
             draw_molecule(ax, smiles)
         return fig
+    if kind == "tune":
+        from .tasks.tunes import notes, read
+
+        tunes = [read(row) for row in samples[:12].tolist()]
+        fig, axes = figure(7, 1.1 * len(tunes), len(tunes), squeeze=False)
+        for ax, (_, bar, steps) in zip(axes.flat, tunes, strict=True):
+            piano_roll(ax, notes(steps), bar)
+        return fig
     x = samples.detach().cpu().float().numpy()
     if kind == "video":
         x = x[:12]
         fig, ax = figure(0.8 * x.shape[1], 0.8 * len(x))
         show_images(ax, x.reshape(-1, *x.shape[2:]), x.shape[1], cmap="gray")
+        return fig
+    if kind == "series":
+        x = x[:6]
+        fig, axes = figure(6.4, 1.1 * len(x), len(x), squeeze=False, sharex=True)
+        for ax, row in zip(axes[:, 0], x, strict=True):
+            ax.plot(row, linewidth=1)
         return fig
     if kind == "vector" and x[0].size <= 3:
         fig, ax = figure(4, 4)
@@ -209,4 +236,13 @@ def write_run(result: Result, task: Task, out: Path, seed: int, n: int = 64) -> 
     shown = show(task.kind, samples, task.facts, condition=condition)
     name = "samples.txt" if isinstance(shown, str) else "samples.png"
     (out / name).write_bytes(shown.encode() if isinstance(shown, str) else png(shown))
-    return [*names, name]
+    names.append(name)
+    if task.kind == "tune":
+        from .sound import midi, wav
+        from .tasks.tunes import notes, read
+
+        key, bar, steps = read(samples[0].tolist())
+        (out / "sample.wav").write_bytes(wav(notes(steps)))
+        (out / "sample.mid").write_bytes(midi(notes(steps), bar=bar, key=key))
+        names += ["sample.wav", "sample.mid"]
+    return names
