@@ -149,15 +149,17 @@ def test_a_token_costs_one_pass(claim):
 
     fig, ax = figure(6.0, 2.8)
     weights = sum(p.numel() * 4 for p in model_of(channels=64, heads=4).parameters())
-    room = np.array([1, 64, 128, 192, 256])
+    room = np.array([8, 16, 32, 64, 128, 256])
     for color, n in zip(PALETTE, (1, 8, 64), strict=False):
         model = model_of(channels=64, heads=4)
         kept = [Buffers(model, n, int(r)) for r in room]
         sizes = [(b.k.numel() * b.k.element_size() + b.v.numel() * b.v.element_size()) / 1e6 for b in kept]
         ax.plot(room, sizes, "o-", color=color, markersize=3, label=f"{n} text{'s' if n > 1 else ''}")
     ax.axhline(weights / 1e6, color=INK, linewidth=0.8, linestyle=":")
-    ax.annotate("all weights", (2, weights / 1e6), xytext=(0, 3), textcoords="offset points", fontsize=8)
-    ax.set(xlabel="tokens there is room for", ylabel="megabytes of cache", yscale="log")
+    ax.annotate("all weights", (8, weights / 1e6), xytext=(0, 3), textcoords="offset points", fontsize=8)
+    ax.set(xlabel="tokens there is room for", ylabel="megabytes of cache", xscale="log", yscale="log")
+    ax.set_xticks(room, room)
+    ax.minorticks_off()
     ax.legend()
     claim.figure(
         "memory",
