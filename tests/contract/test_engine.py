@@ -30,6 +30,9 @@ DEFAULT_STEP = [
     "reference_impl.flow.neural_spline_flow:NeuralSplineFlow",
     "reference_impl.diffusion.classifier_free_guidance:ClassifierFreeGuidance",
     "reference_impl.diffusion.ddim:DDIM", "reference_impl.diffusion.diffusion_ode_solver:DiffusionODESolver",
+    "reference_impl.transformer.self_attention:SelfAttention",
+    "reference_impl.transformer.rotary_position_embedding:RotaryPositionEmbedding",
+    "reference_impl.transformer.grouped_query_attention:GroupedQueryAttention",
     "reference_impl.inference.truncation_sampling:TruncationSampling",
     "reference_impl.inference.constrained_decoding:ConstrainedDecoding",
 ]  # fmt: skip
