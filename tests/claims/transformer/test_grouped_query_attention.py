@@ -22,11 +22,32 @@ def model_with(groups: int, **settings: int) -> GroupedQueryAttention:
 
 
 def test_cache_shrinks_to_groups_over_heads(claim):
-    ids = torch.randint(32, (3, 40))
+    ids, groups = torch.randint(32, (3, 40)), (8, 4, 2, 1)
     with torch.no_grad():
         whole = kept(SelfAttention(SelfAttention.Config(heads=HEADS)).logits(ids)[1])
-        gaps = [abs(kept(model_with(g).logits(ids)[1]) / whole - g / HEADS) for g in (1, 2, 4, 8)]
-    claim.measure("gap", max(gaps))
+        shares = [kept(model_with(g).logits(ids)[1]) / whole for g in groups]
+    claim.measure("gap", max(abs(share - g / HEADS) for share, g in zip(shares, groups, strict=True)))
+
+    fig, axes = figure(7.2, 1.9, columns=4)
+    for ax, count, share in zip(axes, groups, shares, strict=True):
+        for head in range(HEADS):
+            group = head * count // HEADS
+            below = (group + 0.5) * HEADS / count - 0.5
+            ax.plot([head, below], [1, 0], "-", color=PALETTE[group], linewidth=1)
+            ax.plot(head, 1, "o", color=PALETTE[group], markersize=7)
+            ax.plot(below, 0, "s", color=PALETTE[group], markersize=10)
+        ax.set(title=f"G = {count}: cache {share:.3g}", ylim=(-0.3, 1.3), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    axes[0].set_yticks([0, 1], ["keys and values", "queries"])
+    axes[0].tick_params(length=0)
+    claim.figure(
+        "sharing",
+        fig,
+        caption="Who asks whom: eight heads of queries (dots) and G heads of keys and values (squares), from "
+        "multi-head to multi-query attention. Squares are what is kept of each token; above, the measured share of the "
+        "cache.",
+        alt="Four diagrams; eight dots are joined to eight, four, two and one squares.",
+    )
 
 
 def test_as_many_groups_as_heads_is_multi_head_attention(claim):
