@@ -27,6 +27,7 @@ Run
 """
 
 import math
+from collections import defaultdict
 
 import torch
 from pydantic import PositiveInt
@@ -65,22 +66,19 @@ def likeliest(q: Tensor, beam: int) -> tuple[Prefix, float]:
     With a beam as wide as there are strings it is the likeliest of all, and its exact log-probability.
     """
     # log-probabilities of the paths of a prefix that end in a blank, and in its last label
-    kept: dict[Prefix, tuple[float, float]] = {(): (0.0, NEVER)}
+    kept: dict[Prefix, list[float]] = {(): [0.0, NEVER]}
     for frame in q.tolist():
-        grown: dict[Prefix, tuple[float, float]] = {}
-
-        def add(prefix: Prefix, blank: float, label: float, grown: dict[Prefix, tuple[float, float]] = grown) -> None:
-            before = grown.get(prefix, (NEVER, NEVER))
-            grown[prefix] = plus(before[0], blank), plus(before[1], label)
-
+        grown: defaultdict[Prefix, list[float]] = defaultdict(lambda: [NEVER, NEVER])
         for prefix, (blank, label) in kept.items():
-            either = plus(blank, label)
+            either, same = plus(blank, label), grown[prefix]
             # the string stays: blank, or its last label goes on
-            add(prefix, either + frame[BLANK], label + frame[prefix[-1]] if prefix else NEVER)
+            same[0] = plus(same[0], either + frame[BLANK])
+            if prefix:
+                same[1] = plus(same[1], label + frame[prefix[-1]])
             for k in range(1, len(frame)):
-                # the string grows; by its last label again only past a blank
-                again = prefix[-1:] == (k,)
-                add((*prefix, k), NEVER, (blank if again else either) + frame[k])
+                # the string grows, by its last label once more only past a blank
+                longer = grown[*prefix, k]
+                longer[1] = plus(longer[1], (blank if prefix[-1:] == (k,) else either) + frame[k])
         best = sorted(grown, key=lambda prefix: plus(*grown[prefix]), reverse=True)[:beam]
         kept = {prefix: grown[prefix] for prefix in best}
     winner = next(iter(kept))

@@ -66,9 +66,8 @@ class CTC(Reference):
     def __init__(self, cfg: CTCConfig) -> None:
         super().__init__(cfg)
         # one LSTM reads forward, one backward; the sum of their outputs is one linear layer on both states
-        self.readers = nn.ModuleList(
-            LSTM(LSTM.Config(vocab=1 + len(cfg.alphabet), channels=cfg.channels)) for _ in "fb"
-        )
+        settings = LSTM.Config(vocab=1 + len(cfg.alphabet), channels=cfg.channels)
+        self.readers = nn.ModuleList(LSTM(settings) for _ in range(2))
         for reader in self.readers:
             reader.token = nn.Linear(cfg.bands, cfg.channels)
 
@@ -82,7 +81,9 @@ class CTC(Reference):
         return (forward.logits(y)[0] + turned(backward.logits(turned(y, frames))[0], frames)).log_softmax(-1), frames
 
     def labels(self, strings: list[str]) -> Tensor:
-        """Strings as ids (B, U) from 1 up, 0 where a string has ended."""
+        """Strings as ids (B, U) from 1 up, 0 where a string has ended. ValueError for what is not in the alphabet."""
+        if unknown := set("".join(strings)) - set(self.cfg.alphabet):
+            raise ValueError(f"{', '.join(map(repr, sorted(unknown)))}: not in the alphabet {self.cfg.alphabet!r}")
         ids = [torch.tensor([1 + self.cfg.alphabet.index(c) for c in s]) for s in strings]
         return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=BLANK).to(self.device)
 
@@ -94,7 +95,7 @@ class CTC(Reference):
     def sample(self, n: int, y: Tensor) -> list[str]:
         """What the n inputs y (n, T, F) say: the likeliest label of each frame, merged (best path)."""
         q, frames = self.read(y)
-        paths = [q_row.argmax(-1)[:length] for q_row, length in zip(q, frames, strict=True)]
+        paths = [row.argmax(-1)[:length] for row, length in zip(q, frames, strict=True)]
         return ["".join(self.cfg.alphabet[k - 1] for k in p.unique_consecutive() if k != BLANK) for p in paths]
 
 
