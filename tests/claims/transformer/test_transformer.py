@@ -131,8 +131,8 @@ def test_recurrence_learns_sooner_on_one_core(claim):
         "learning",
         fig,
         caption="Training loss on the translation task. The Transformer rests on a plateau, where it knows the words "
-        "and not yet their places, and then falls; the recurrent model, whose steps say where it is, finds the alignment "
-        "sooner.",
+        "and not yet their places, and then falls; the recurrent model, whose steps say where it is, finds the "
+        "alignment sooner.",
         alt="Loss on a logarithmic scale: the recurrent model falls below 0.1 in under half the steps of the "
         "Transformer.",
     )
