@@ -86,7 +86,7 @@ def test_keeps_key_and_form_where_a_markov_chain_loses_the_form(claim):
     claim.figure(
         "hero",
         fig,
-        caption="A tune of the model and one of the Markov chain, each the first of eight bars that was drawn. "
+        caption="A tune of the model and one of the Markov chain, each the first of 64 steps that was drawn. "
         "Sections that are the same note for note share a color and a letter. The model states A twice, "
         "leaves it for B and comes back; the chain strings together figures that all occur in the tunes, and never "
         "returns.",
