@@ -127,7 +127,7 @@ def test_learns_from_unsegmented_labels(claim):
         frames.T.numpy(), aspect="auto", origin="lower", cmap="viridis", interpolation="nearest",
         extent=(0, len(frames) / PER_SECOND, 0, BANDS),
     )  # fmt: skip
-    axes[0].set(ylabel="band", title=f"heard: {' '.join(Watched.said)}")
+    axes[0].set(ylabel="band", title=f"said: {' '.join(Watched.said)}")
     for ax, step, gamma in zip(axes[1:], Watched.when, watched.seen, strict=True):
         seconds = (np.arange(len(gamma)) + 0.5) / PER_SECOND
         for i, digit in enumerate(Watched.said):
@@ -140,9 +140,9 @@ def test_learns_from_unsegmented_labels(claim):
         "hero",
         fig,
         caption="Which label each frame is spent on, according to the network, given the string but not where its "
-        "digits lie: posteriors over all alignments of a held-out recording (blank left out). At first every place "
-        "that the order allows is about as likely; then the alignments that help to predict gain weight, and in "
-        "the end each label claims a frame or two, and blank the rest.",
+        "digits lie: posteriors over all alignments of a held-out recording (blank left out). At first blank takes "
+        "most, and labels may lie wherever their order allows; then the alignments that help to predict gain weight, "
+        "and in the end each label claims a frame or two, and blank the rest.",
         alt="A spectrogram; below it four panels in which broad overlapping hills turn into narrow separate spikes.",
     )
 
