@@ -55,6 +55,7 @@ class ConstrainedDecodingConfig(GPT.Config):
     """Objects and lists within each other, the outermost included."""
     candidates: PositiveInt = 1
     """k, texts drawn for each that is kept."""
+    vocab: PositiveInt = 14
     words: tuple[str, ...] = ("", "<begin>", "<end>", "\ufffd", *'"{}[]:, 01')
     """The text of each token; those below 4 have none."""
     channels: PositiveInt = 64
@@ -70,11 +71,12 @@ class ConstrainedDecoding(GPT):
 
     def __init__(self, cfg: ConstrainedDecodingConfig) -> None:
         super().__init__(cfg)
+        if len(cfg.words) != cfg.vocab:
+            raise ValueError(f"{len(cfg.words)} words, and vocab={cfg.vocab}: each token needs its text")
         self.table: Tensor
         self.distance: Tensor
-        self.constrain(
-            json_object(frozenset("".join(cfg.words[SPECIAL:])), cfg.depth) if cfg.grammar == "json" else None
-        )
+        letters = frozenset("".join(cfg.words[SPECIAL:]))
+        self.constrain(json_object(letters, cfg.depth) if cfg.grammar == "json" else None)
 
     def constrain(self, language: Language | None) -> None:
         """Write texts of this language from now on; None lifts the constraint."""

@@ -87,6 +87,7 @@ def test_one_more_bit_gains_six_decibels(claim):
     # the grid has 2^b values and so 2^b - 1 steps; per factor of two in steps
     steps = np.log2(2.0**depths - 1)
     claim.measure("slope", float(np.polyfit(steps, signal, 1)[0]))
+    claim.measure("per_bit", float(np.polyfit(depths[3:], signal[3:], 1)[0]))
     claim.measure("distance", float(np.abs(np.array(signal) - 20 * np.log10(2.0**depths - 1)).max()))
 
 
