@@ -37,7 +37,6 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 from torch import Tensor, nn
 
 from reference_impl.core import Batch, Losses, Metrics, Optimizers, Phase, main
-from reference_impl.transformer.self_attention import hide_future
 from reference_impl.transformer.transformer import (
     END,
     PAD,
@@ -46,6 +45,7 @@ from reference_impl.transformer.transformer import (
     Memory,
     Transformer,
     TransformerConfig,
+    hide_future,
     hide_padding,
 )
 

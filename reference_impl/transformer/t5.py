@@ -39,7 +39,6 @@ from torch import Tensor, nn
 
 from reference_impl.core import Batch, Losses, Metrics, Optimizers, Phase, main
 from reference_impl.transformer.bart import cut, pretrain_first
-from reference_impl.transformer.self_attention import hide_future
 from reference_impl.transformer.transformer import (
     BEGIN,
     END,
@@ -49,6 +48,7 @@ from reference_impl.transformer.transformer import (
     Memory,
     Transformer,
     TransformerConfig,
+    hide_future,
     hide_padding,
 )
 
