@@ -34,7 +34,9 @@ DEFAULT_STEP = [
     "reference_impl.transformer.rotary_position_embedding:RotaryPositionEmbedding",
     "reference_impl.transformer.grouped_query_attention:GroupedQueryAttention",
     "reference_impl.inference.truncation_sampling:TruncationSampling",
+    "reference_impl.application.music_generation:MusicGenerator",
     "reference_impl.inference.constrained_decoding:ConstrainedDecoding",
+    "reference_impl.inference.chain_of_thought:ChainOfThought",
 ]  # fmt: skip
 OWN_STEP = [
     "reference_impl.latent_variable.vq_vae:VQVAE", "reference_impl.inference.quantization:Quantization",
@@ -61,6 +63,7 @@ DIVIDED = [
     "reference_impl.application.video_generation:VideoDiffusion",
     "reference_impl.application.time_series_generation:TimeSeriesGenerator",
     "reference_impl.transformer.in_context_learning:InContextLearning",
+    "reference_impl.transformer.bert:Bert", "reference_impl.transformer.bert_generation:BertGeneration",
     "reference_impl.transformer.mamba:Mamba",
     "reference_impl.inference.kv_cache:CachedSelfAttention",
     "reference_impl.energy.score_matching:ScoreMatching",
@@ -80,6 +83,7 @@ GAMES = [
     "reference_impl.adversarial.pix2pix:Pix2Pix", "reference_impl.adversarial.cyclegan:CycleGAN",
     "reference_impl.diffusion.latent_diffusion:LatentDiffusion", "reference_impl.latent_variable.vae_gan:VAEGAN",
     "reference_impl.multimodal.text_to_image:TextToImage",
+    "reference_impl.application.sentiment_analysis:SentimentAnalysis",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
@@ -117,7 +121,8 @@ def compare(folder, shard, references, dtype, bar):
 @pytest.mark.parametrize("shard", ["none", "full"])
 def test_two_processes_compute_what_one_computes(tmp_path, shard):
     # Muon, which trains GPTs and the prior of VQ-VAE, orthogonalizes in bfloat16 and so enlarges what rounds otherwise
-    by_muon = {"GPT", "TruncationSampling", "ConstrainedDecoding"} if shard == "full" else {"VQVAE", "Quantization"}
+    sharded = {"GPT", "MusicGenerator", "TruncationSampling", "ConstrainedDecoding"}
+    by_muon = sharded if shard == "full" else {"VQVAE", "Quantization"}
     bar = lambda name: 1e-4 if name in by_muon else 1e-5
     compare(tmp_path, shard, DEFAULT_STEP + OWN_STEP * (shard == "none"), torch.float32, bar)
 
