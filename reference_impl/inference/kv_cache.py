@@ -90,6 +90,8 @@ class CachedSelfAttention(SelfAttention):
         """Continue the prompts y (n, P), by default one random token each, to (n, length), by default context+1."""
         ids = torch.randint(self.cfg.vocab, (n, 1), device=self.device) if y is None else y
         length = length or self.cfg.context + 1
+        if self.place is not None and length > self.cfg.context + 1:
+            raise ValueError(f"length={length}; with positions for context={self.cfg.context} at most one more")
         cache, held = Buffers(self, n, length) if self.cfg.cache == "buffered" else None, 0
         while ids.shape[1] < length:
             # the prompt is read in one parallel pass, then token by token
