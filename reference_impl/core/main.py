@@ -23,7 +23,7 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
 
     from ..figures import write_run
     from ..progress import bar, print_scores
-    from ..tasks import make
+    from ..tasks.fitted import fitted
     from .engine import Engine
     from .runner import run
 
@@ -31,7 +31,7 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
     try:
         overrides = parse(cls.Config, args.overrides)
         engine = Engine(args.device, args.precision, args.shard)
-        task = make(cls.task, args.data or data, overrides)
+        task = fitted(cls.task, args.data or data, overrides)
         with bar(cls.__name__, engine.is_main) as progress:
             result = run(
                 cls, overrides, task=task, seed=args.seed, out=args.out, resume=args.resume,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from ..core.task import Task
@@ -44,15 +42,12 @@ TASKS = {
 }
 
 
-def make(name: str, data: Any = None, settings: Mapping[str, Any] | None = None) -> Task:
+def make(name: str, data: Any = None) -> Task:
     """The task of this name, on `data` where given: a path or a name that the task knows.
 
-    Of a run's settings it heeds those that its constructor has too, such as the length of windows of text.
     Raises ValueError or FileNotFoundError, with what would be accepted, for data it cannot use.
     """
-    cls = lookup(name)
-    shared = {k: v for k, v in (settings or {}).items() if k in inspect.signature(cls).parameters}
-    return cls(*([] if data is None else [data]), **shared)
+    return lookup(name)(*([] if data is None else [data]))
 
 
 def lookup(name: str) -> type[Task]:

@@ -10,8 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from catalog.cli import cli
-from reference_impl.tasks import make
-from reference_impl.tasks.text import encoded, spelled
+from reference_impl.tasks.text import Text, encoded, spelled
 from reference_impl.transformer.gpt import GPT
 
 TEXT = "A model of text predicts the next token, 12 or 1½ at a time; it's naïve, it'll learn — 日本.\n\n" * 300
@@ -84,7 +83,7 @@ def test_tokens_equal(checkpoint, tmp_path, kept):
     for name in ("config.json", "model.safetensors", *kept):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "own.txt").write_text(TEXT * 4)
-    task = make("text", tmp_path / "own.txt", {"start": str(tmp_path), "context": 32})
+    task = Text(tmp_path / "own.txt", context=32, start=str(tmp_path))
     for text in ("A model", TEXT, "¾ of Ⅻ _x_ don't\t\n  stop  😀"):
         ids = encoded(text, task.facts)
         assert ids.tolist() == [tokenizer.encode(text, add_special_tokens=False).ids]
