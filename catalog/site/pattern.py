@@ -138,7 +138,7 @@ def facts(e: Entry) -> str:
 
 def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
     """A figure in the page's own ink, with its caption and the claim whose run drew it."""
-    text, path = book.figures[e.id].get(f.file, ""), escape(f"../../figures/{e.id}/{f.file}")
+    text, path = book.figures[e.id].get(f.file, ""), escape(f"../figures/{e.id}/{f.file}")
     if f.file.endswith(".wav"):
         body = f'<audio controls preload="none" src="{path}" aria-label="{escape(f.alt)}"></audio>'
     elif f.file.endswith(".mid"):
