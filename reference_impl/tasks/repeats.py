@@ -20,8 +20,9 @@ SHORTEST, LONGEST = 8, 20
 class Repeats(Task):
     """Rows (N, context + 1) of token ids: a string of 8 to 20 symbols, repeated until the row is full.
 
-    By default the symbols are 26 letters, none of them twice in a string, in random order: the second time round each
-    is known from the first, and nothing else helps. `periods` are the lengths of the strings of each split. A user's
+    By default each symbol is one of 26 letters at random: the second time round each is known from the first, and
+    nothing else helps. (Letters drawn without repetition would give more away: next is the one not seen for longest,
+    which a single layer of attention finds out.) `periods` are the lengths of the strings of each split. A user's
     text is a UTF-8 file or a folder of .txt and .md files; its strings are cut out at random places, and those of the
     last tenth are held out.
     """
@@ -53,9 +54,9 @@ class Repeats(Task):
 
 
 def strings(rng: np.random.Generator, n: int, source: np.ndarray | None) -> np.ndarray:
-    """Strings (n, LONGEST) cut from a text, or without one of different letters in random order."""
+    """Strings (n, LONGEST) cut from a text, or without one of random letters."""
     if source is None:
-        return rng.permuted(np.tile(np.arange(len(ALPHABET)), (n, 1)), axis=1)[:, :LONGEST]
+        return rng.integers(0, len(ALPHABET), (n, LONGEST))
     starts = rng.integers(0, len(source) - LONGEST + 1, n)
     return source[starts[:, None] + np.arange(LONGEST)]
 
