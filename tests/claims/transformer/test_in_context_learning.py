@@ -62,8 +62,8 @@ def test_two_layers_form_an_induction_head_and_one_cannot(claim):
         "phase_change",
         fig,
         caption="Loss behind letters that have stood in the prompt before, three seeds. With two layers it stays for "
-        "a while, then falls steeply within some dozens of steps: half an induction head predicts nothing. What is left "
-        "is the first round, which nobody can know. One layer goes on guessing. Dotted: the uniform guess.",
+        "a while, then falls steeply within some dozens of steps: half an induction head predicts nothing. What is "
+        "left is the first round, which nobody can know. One layer goes on guessing. Dotted: the uniform guess.",
         alt="Curves of two-layer models drop steeply and level off, those of one-layer models decline slowly.",
     )
 
