@@ -172,7 +172,8 @@ def test_translates_exactly(claim):
         fig,
         caption="Three kinds of attention in the last layers, mean over four heads, for one held-out sentence; rows "
         "look at columns. The encoder sees the whole source, the decoder only what is written so far, and the source "
-        "again: there the reversed noun phrases and the verb fetched last can be seen.",
+        "again: there noun phrases are read backward, and the verb `tasomi` looks at `helped` and at its subject, "
+        "whose number it takes.",
         alt="Three matrices of attention weights: full, lower triangular, and between target and source.",
     )
 
