@@ -62,9 +62,7 @@ DIVIDED = [
     "reference_impl.application.molecule_generation:MoleculeGenerator",
     "reference_impl.application.video_generation:VideoDiffusion",
     "reference_impl.application.time_series_generation:TimeSeriesGenerator",
-    "reference_impl.transformer.in_context_learning:InContextLearning",
     "reference_impl.transformer.bert:Bert", "reference_impl.transformer.bert_generation:BertGeneration",
-    "reference_impl.transformer.mamba:Mamba",
     "reference_impl.inference.kv_cache:CachedSelfAttention",
     "reference_impl.energy.score_matching:ScoreMatching",
     "reference_impl.diffusion.score_sde:ScoreSDE",
@@ -75,8 +73,12 @@ DIVIDED = [
     "reference_impl.application.super_resolution:SuperResolution",
     "reference_impl.recurrent.ctc:CTC",
     "reference_impl.application.speech_recognition:SpeechRecognizer",
+    "reference_impl.recurrent.seq2seq:Seq2Seq", "reference_impl.recurrent.attention_seq2seq:AttentionSeq2Seq",
+    "reference_impl.transformer.transformer:Transformer",
+    "reference_impl.application.machine_translation:Translator",
 ]
 GAMES = [
+    "reference_impl.transformer.mamba:Mamba",
     "reference_impl.adversarial.gan:GAN", "reference_impl.adversarial.conditional_gan:ConditionalGAN",
     "reference_impl.adversarial.infogan:InfoGAN", "reference_impl.adversarial.wgan:WGAN",
     "reference_impl.adversarial.wgan_gp:WGANGP", "reference_impl.adversarial.dcgan:DCGAN",
@@ -84,6 +86,8 @@ GAMES = [
     "reference_impl.diffusion.latent_diffusion:LatentDiffusion", "reference_impl.latent_variable.vae_gan:VAEGAN",
     "reference_impl.multimodal.text_to_image:TextToImage",
     "reference_impl.application.sentiment_analysis:SentimentAnalysis",
+    "reference_impl.transformer.bart:BART", "reference_impl.transformer.t5:T5",
+    "reference_impl.application.text_summarization:Summarizer",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
