@@ -62,6 +62,7 @@ DIVIDED = [
     "reference_impl.application.molecule_generation:MoleculeGenerator",
     "reference_impl.application.video_generation:VideoDiffusion",
     "reference_impl.application.time_series_generation:TimeSeriesGenerator",
+    "reference_impl.transformer.in_context_learning:InContextLearning",
     "reference_impl.transformer.bert:Bert", "reference_impl.transformer.bert_generation:BertGeneration",
     "reference_impl.inference.kv_cache:CachedSelfAttention",
     "reference_impl.energy.score_matching:ScoreMatching",
