@@ -1,4 +1,4 @@
-"""Writing a target token by token, as encoder-decoders do."""
+"""Writing a target token by token, as encoder-decoders do, and what it costs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def written(
         done |= new == END
         ids = torch.cat([ids, new[:, None]], 1)
     return F.pad(ids, (0, length - ids.shape[1]), value=PAD)
+
+
+def nats_per_token(logits: Tensor, ids: Tensor) -> Tensor:
+    """-log p of ids (B, T) in nats per token without padding, from logits (B, T, V).
+
+    The mean over texts of each one's mean, so that a batch may be divided among processes.
+    """
+    each = F.cross_entropy(logits.transpose(1, 2), ids, ignore_index=PAD, reduction="none")
+    return (each.sum(1) / (ids != PAD).sum(1)).mean()
 
 
 def draw(logits: Tensor, temperature: float) -> Tensor:

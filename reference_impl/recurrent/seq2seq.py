@@ -25,12 +25,11 @@ Run
 """
 
 import torch
-import torch.nn.functional as F
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from reference_impl.blocks_writing import PAD, written
+from reference_impl.blocks_writing import PAD, nats_per_token, written
 from reference_impl.core import Batch, Config, Losses, Reference, main
 from reference_impl.recurrent.lstm import LSTM, State
 
@@ -66,7 +65,13 @@ class Seq2Seq(Reference):
         super().__init__(cfg)
         self.token = nn.Embedding(cfg.vocab, cfg.channels)
         self.encoder = nn.LSTM(cfg.channels, cfg.channels, batch_first=True)
-        self.decoder = LSTM(LSTM.Config(vocab=cfg.vocab, context=cfg.context, channels=cfg.channels))
+        # in a list, as sharding would wrap a module's `forward`, and here other methods are called
+        self.writers = nn.ModuleList([LSTM(LSTM.Config(vocab=cfg.vocab, context=cfg.context, channels=cfg.channels))])
+
+    @property
+    def decoder(self) -> LSTM:
+        """The language model that writes the target."""
+        return self.writers[0]
 
     def scan(self, core: nn.LSTM, ids: Tensor) -> tuple[Tensor, State]:
         """Outputs at each of the tokens (B, S), (B, S, C), and the state at the last one that is no padding."""
@@ -84,9 +89,9 @@ class Seq2Seq(Reference):
         return self.decoder.logits(ids, cache or memory)
 
     def loss(self, batch: Batch) -> Losses:
-        """Mean of -log p(x_t | x_<t, y) in nats per token; batch.x is (B, T+1) from BEGIN on, batch.y (B, S)."""
+        """-log p(x_t | x_<t, y) in nats per token; batch.x is (B, T+1) from BEGIN on, batch.y (B, S)."""
         logits, _ = self.write(batch.x[:, :-1], self.read(batch.y))
-        return {"loss": F.cross_entropy(logits.flatten(0, 1), batch.x[:, 1:].flatten(), ignore_index=PAD)}
+        return {"loss": nats_per_token(logits, batch.x[:, 1:])}
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor, length: int | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from . import lookup
 
 
 def fitted(name: str, data: Any, settings: Mapping[str, Any]) -> Task:
-    """What `make(name, data)` gives, with those of the settings that the task has too, such as the length of windows."""
+    """`make(name, data)` with those of the settings that the task has too, such as the length of windows of text."""
     cls = lookup(name)
     shared = {k: v for k, v in settings.items() if k in inspect.signature(cls).parameters and k != "data"}
     return cls(*([] if data is None else [data]), **shared)

@@ -27,13 +27,12 @@ Run
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from reference_impl.blocks_writing import BEGIN as BEGIN
 from reference_impl.blocks_writing import END as END
-from reference_impl.blocks_writing import PAD, written
+from reference_impl.blocks_writing import PAD, nats_per_token, written
 from reference_impl.blocks_writing import draw as draw
 from reference_impl.core import Batch, Config, Losses, Reference, main
 from reference_impl.transformer.self_attention import Attention, Keys, hide_future
@@ -157,9 +156,9 @@ class Transformer(Reference):
         return self.head(self.write_norm(x)), grown
 
     def loss(self, batch: Batch) -> Losses:
-        """Mean of -log p(x_t | x_<t, y) in nats per token; batch.x is (B, T+1) from BEGIN on, batch.y (B, S)."""
+        """-log p(x_t | x_<t, y) in nats per token; batch.x is (B, T+1) from BEGIN on, batch.y (B, S)."""
         logits, _ = self.write(batch.x[:, :-1], self.read(batch.y))
-        return {"loss": F.cross_entropy(logits.flatten(0, 1), batch.x[:, 1:].flatten(), ignore_index=PAD)}
+        return {"loss": nats_per_token(logits, batch.x[:, 1:])}
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor, length: int | None = None) -> Tensor:

@@ -375,7 +375,8 @@ def test_a_prompt_is_continued(hopfield: Path, tmp_path: Path) -> None:
     done = real("run", "gpt", "steps=2", "layers=1", "channels=32", "context=32", "--out", out)
     assert done.exit_code == 0, done.output
     sample = ("sample", "gpt", "--from", out)
-    written = real(*sample, "-n", "2", "--prompt", "A model", "--length", "20").stdout.removesuffix("\n").split("\n\n---\n\n")
+    printed = real(*sample, "-n", "2", "--prompt", "A model", "--length", "20").stdout
+    written = printed.removesuffix("\n").split("\n\n---\n\n")
     assert [text[:7] for text in written] == ["A model"] * 2
     assert [len(text) for text in written] == [20, 20]
     # the length of windows is a setting of the data too
