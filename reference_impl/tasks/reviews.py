@@ -101,7 +101,9 @@ class Lines(Task):
 
     def __init__(self, data: str | Path | None = None) -> None:
         if data is None:
-            train, test = ([text for text, _ in reviews(n, seed, negated=0.2, remarks=0.8)] for n, seed in ((4000, 3), (1000, 4)))
+            train, test = (
+                [text for text, _ in reviews(n, seed, negated=0.2, remarks=0.8)] for n, seed in ((4000, 3), (1000, 4))
+            )
         else:
             lines = [cut(line) for line in files.text(data).splitlines() if line.strip()]
             if len(lines) < 20:
