@@ -270,7 +270,9 @@ def run(ctx: click.Context, id: str, args: tuple[str, ...]) -> None:
 @click.option("-n", "n", type=click.IntRange(1), help="How many samples.  [default: 16, or the grid's]")
 @click.option("--grid", metavar="ROWSxCOLUMNS", help="Arrange images so.")
 @click.option("--label", type=click.IntRange(0), help="Draw this class only, where the reference knows classes.")
-@click.option("--prompt", help="Text to go on from, or to translate, summarize, ..., where the reference writes text.")
+@click.option(
+    "--prompt", help="Text to go on from, to translate, to summarize, or to draw, where the reference does so."
+)
 @click.option(
     "--length", type=click.IntRange(2), help="Tokens of each sample, the prompt included, of a language model."
 )
@@ -321,6 +323,8 @@ def sample(
         if not classes or label >= classes:
             raise click.UsageError(f"--label {label}: the run has {classes or 'no'} classes")
         y = torch.full((n,), label)
+    elif prompt is not None and cls.task == "captions":
+        y = [prompt] * n
     elif prompt is not None:
         y = encode(prompt, record["kind"], facts).expand(n, -1)
         if length is not None and length <= y.shape[1]:
@@ -331,8 +335,11 @@ def sample(
         y = make(cls.task, data or (cat.passages() if cls.task == "questions" else None)).splits["test"][1][:n]
         n = len(y)
     seed_all(seed, "sample")
-    with torch.no_grad():
-        samples = model.sample(n, y, **more)
+    try:
+        with torch.no_grad():
+            samples = model.sample(n, y, **more)
+    except ValueError as err:
+        raise click.UsageError(str(err)) from None
     if out is not None and out.suffix == ".npy" and isinstance(samples, torch.Tensor):
         import numpy as np
 
