@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
+from reference_impl.blocks_writing import BEGIN, END
 from reference_impl.core import Batch, Losses, Phase, main
 from reference_impl.transformer.bert import Bert, BertConfig
-from reference_impl.transformer.transformer import BEGIN, END
 
 
 class SentimentAnalysisConfig(BertConfig):

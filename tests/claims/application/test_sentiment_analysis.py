@@ -118,7 +118,7 @@ def test_negation_that_word_counts_miss(claim):
         fig,
         caption="Held against exchanges: a word is blue if p(positive) falls, orange if it rises, on average when "
         "the word is exchanged for others of its kind (a negation: left out); full shade is a change by one. The "
-        "same `good` praises or blames, as `not` stands before it or does not, and ahead of `but` nothing matters.",
+        "same `good` praises or blames, as `not` stands before it or does not, and the last clause decides.",
         alt="Five reviews with words shaded blue or orange, and the probability of being positive beside each.",
     )
 
