@@ -116,7 +116,7 @@ class BART(Transformer):
         return F.linear(self.write_norm(x), self.token.weight[: self.cfg.vocab], self.bias), grown
 
     def loss(self, batch: Batch) -> Losses:
-        """Mean of -log p(x_t | x_<t, y) in nats per token; padding that no row needs is cut off first."""
+        """-log p(x_t | x_<t, y) in nats per token, each text's mean; padding that no row needs is cut off first."""
         return super().loss(Batch(cut(batch.x), cut(batch.y)))
 
     def phases(self) -> Sequence[Phase]:

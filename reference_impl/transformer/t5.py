@@ -135,7 +135,7 @@ class T5(Transformer):
         return upper + torch.where(far < exact, far, shared.clamp(max=buckets - 1))
 
     def loss(self, batch: Batch) -> Losses:
-        """Mean of -log p(x_t | x_<t, y) in nats per token; padding that no row needs is cut off first."""
+        """-log p(x_t | x_<t, y) in nats per token, each text's mean; padding that no row needs is cut off first."""
         return super().loss(Batch(cut(batch.x), cut(batch.y)))
 
     def phases(self) -> Sequence[Phase]:
