@@ -1,12 +1,14 @@
-"""The prose of all entries as one dated text: `python -m catalog.snapshot`.
+"""The prose of all entries as one dated text: `python -m catalog.snapshot FILE`.
 
-Language models and retrieval learn from this file and not from the entries, so that editing an entry
-does not change what they measured. It is made anew on purpose, never by a build.
+Language models (`catalog.txt`, the first eighteen entries) and retrieval (`pages.txt`) learn from such a file
+under reference_impl/tasks and not from the entries, so that editing an entry does not change what they measured.
+It is made anew on purpose, never by a build.
 """
 
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
 
 from .catalog import Catalog
@@ -20,7 +22,7 @@ def snapshot(catalog: Catalog, date: datetime.date) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[1] / "reference_impl" / "tasks" / "catalog.txt"
+    path = Path(sys.argv[1])
     text = snapshot(load(), datetime.date.today())
     path.write_text(text, encoding="utf-8")
     print(f"{path}: {len(text):,} characters")
