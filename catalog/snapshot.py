@@ -1,6 +1,6 @@
 """The prose of all entries as one dated text: `python -m catalog.snapshot FILE`.
 
-Language models (`catalog.txt`, the first eighteen entries) and retrieval (`pages.txt`) learn from such a file
+Language models (`catalog.txt`, the first twelve entries) and retrieval (`pages.txt`) learn from such a file
 under reference_impl/tasks and not from the entries, so that editing an entry does not change what they measured.
 It is made anew on purpose, never by a build.
 """
