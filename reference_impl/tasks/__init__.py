@@ -25,6 +25,7 @@ TASKS = {
     "memories": "memories:Memories",
     "preferences": "preferences:Preferences",
     "questions": "questions:Questions",
+    "searches": "searches:Searches",
     "molecules": "molecules:Molecules",
     "videos": "videos:Videos",
     "captions": "captions:Captions",
