@@ -20,7 +20,7 @@ from .prose import passages, plain
 if TYPE_CHECKING:
     import networkx as nx
 
-    from .schema import Entry
+    from .schema import Decision, Entry
     from .search import Hits, Index
     from .strict_yaml import Document
 
@@ -132,6 +132,7 @@ class Catalog:
         families: Mapping[str, str] | None = None,
         folder: Path | None = None,
         documents: Mapping[str, Document] | None = None,
+        decisions: Iterable[Decision] = (),
     ) -> None:
         """Entries whose relations hold among themselves: use `catalog.load` to have that checked."""
         self.name = name
@@ -141,6 +142,8 @@ class Catalog:
         """Where the entries were read, if they come from files."""
         self.documents = dict(documents or {})
         """By id: the file of an entry and the place of each of its parts."""
+        self.decisions = list(decisions)
+        """Problems that people come with, each with the patterns that answer it."""
         rank = {family: i for i, family in enumerate(self.titles)}
         order: Callable[[Entry], Any] = lambda e: (rank.get(e.family, len(rank)), e.family, e.year, e.id)
         self._entries = {e.id: e for e in sorted(entries, key=order)}

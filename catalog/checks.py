@@ -21,7 +21,8 @@ def check(catalog: Catalog) -> list[Problem]:
     """Everything that entries say of code and tests and that is not so.
 
     The reference's module and class exist; the identifiers of `symbols` occur in it. In a checkout also: every
-    claim has its test and every test its claim, and each claim was measured.
+    claim has its test and every test its claim, each claim was measured, and the tests that compare with other
+    libraries exist.
     """
     if catalog.folder is None:
         return []
@@ -29,7 +30,7 @@ def check(catalog: Catalog) -> list[Problem]:
     problems = [p for e in catalog for p in _reference(catalog, e, root)]
     if (root / "tests" / "claims").is_dir():
         for e in catalog:
-            problems += [*_tests(catalog, e, root), *_evidence(catalog, e)]
+            problems += [*_tests(catalog, e, root), *_evidence(catalog, e), *_conformance(catalog, e, root)]
         problems += _strays(catalog, root)
     return sorted(set(problems))
 
@@ -101,6 +102,17 @@ def _evidence(catalog: Catalog, entry: Entry) -> Iterator[Problem]:
             message = f"claims[{i}]: {claim.id!r} was never measured, or did not hold"
             fix = f"run `genai-patterns verify {entry.id}.{claim.id}`"
             yield _at(catalog, entry, ("claims", i, "id"), message, fix)
+
+
+def _conformance(catalog: Catalog, entry: Entry, root: Path) -> Iterator[Problem]:
+    for i, agreement in enumerate(entry.implementation.conformance):
+        name, _, test = agreement.test.partition("::")
+        text = file.read_text(encoding="utf-8") if (file := root / name).is_file() else ""
+        wanted = rf"^def {test}\(", rf"\b{re.escape(agreement.library)}\b"
+        if not all(re.search(pattern, text, re.M) for pattern in wanted):
+            message = f"implementation.conformance[{i}]: no test {agreement.test} that uses {agreement.library}"
+            fix = "write the test, or correct its name or the library's"
+            yield _at(catalog, entry, ("implementation", "conformance", i, "test"), message, fix)
 
 
 def _strays(catalog: Catalog, root: Path) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from . import data, names, strict_yaml
 from .catalog import Catalog
 from .errors import CatalogError, Problem, did_you_mean
 from .graph import RELATIONS, cycles
-from .schema import Entry, Id, Line, Model, Relation
+from .schema import Decision, Decisions, Entry, Id, Line, Model, Relation
 from .strict_yaml import Document
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,6 +57,7 @@ def load(path: str | Path | None = None) -> Catalog:
     """The catalog in a folder of entries `<family>/<id>.yaml`; by default the one that comes with this package.
 
     `catalog.yaml` in the folder gives titles to the families; without it a family is called as its folder.
+    `decisions.yaml` says which patterns answer which problem.
 
     Raises CatalogError, whose `problems` are all that is wrong in all files, each with file, line, column and remedy.
 
@@ -91,6 +92,7 @@ def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
         check_places(drafts, about, problems)
         check_names(drafts, problems)
         check_relations(drafts, problems)
+        decisions = read_decisions(root / "decisions.yaml", drafts, problems)
     finally:
         if collecting:
             gc.enable()
@@ -104,9 +106,8 @@ def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
         entries.append(
             d.entry if len(kept) == len(d.entry.relations) else d.entry.model_copy(update={"relations": kept})
         )
-    return Catalog(entries, about.name, about.families, root, {d.id: d.document for d in sound.values()}), sorted(
-        set(problems)
-    )
+    documents = {d.id: d.document for d in sound.values()}
+    return Catalog(entries, about.name, about.families, root, documents, decisions), sorted(set(problems))
 
 
 def shown(path: Path) -> str:
@@ -138,7 +139,7 @@ def find(root: Path, problems: list[Problem]) -> Iterator[Path]:
                 yield here / name
             elif not name.endswith(".yaml"):
                 refuse(here / name, "does not end in .yaml", f"rename it to {Path(name).stem}.yaml")
-            elif (depth, name) != (0, "catalog.yaml"):
+            elif depth != 0 or name not in {"catalog.yaml", "decisions.yaml"}:
                 refuse(here / name, "lies outside of a family's folder", f"move it to {shown(root)}/<family>/{name}")
 
 
@@ -424,6 +425,41 @@ def check_relation(d: Draft, i: int, r: Relation, target: Draft) -> Iterator[Pro
             proof = f"{r.type} is proven by a claim of kind {' or '.join(allowed)}"
             message = f"{where}.claim: {proof}; {r.claim!r} is {kinds[r.claim]!r}"
             yield d.document.problem((*path, "claim"), message, "name another claim, or state a weaker relation")
+
+
+def read_decisions(path: Path, drafts: list[Draft], problems: list[Problem]) -> list[Decision]:
+    """What decisions.yaml says, without the options that name no entry (these are problems)."""
+    if not os.path.lexists(path):
+        return []
+    document = strict_yaml.read(path, shown(path))
+    made = validate(Decisions, document, problems)
+    by_id, kept, seen = {d.id: d for d in drafts}, [], set()
+    for i, decision in enumerate(made.decisions if made else []):
+        if decision.id in seen:
+            place = ("decisions", i, "id")
+            problems.append(document.problem(place, f"the decision {decision.id!r} is given twice", "rename one"))
+        seen.add(decision.id)
+        options = []
+        for j, option in enumerate(decision.options):
+            place, where = ("decisions", i, "options", j), f"decisions[{i}].options[{j}]"
+            draft = by_id.get(option.pattern)
+            if draft is None:
+                message, fix = f"{where}.pattern: no entry {option.pattern!r}", unknown(option.pattern, by_id)
+                problems.append(document.problem((*place, "pattern"), message, fix))
+                continue
+            for name, part, key in (("claim", "claims", "id"), ("source", "sources", "key")):
+                said = getattr(option, name)
+                known = [x.get(key) for x in draft.get(part, list) or [] if isinstance(x, dict)]
+                if said is not None and said not in known:
+                    names = [k for k in known if isinstance(k, str)]
+                    fix = did_you_mean(said, names, f"{part} of {draft.id} are {', '.join(names) or 'none'}")
+                    message = f"{where}.{name}: {draft.id} has no {name} {said!r}"
+                    problems.append(document.problem((*place, name), message, fix))
+            if draft.entry:
+                options.append(option)
+        if options:
+            kept.append(decision.model_copy(update={"options": options}))
+    return kept
 
 
 def unknown(id: str, known: dict[str, Draft]) -> str:

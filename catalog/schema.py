@@ -145,6 +145,17 @@ class Misconception(Model):
     """The claim of this entry that shows it."""
 
 
+class Agreement(Model):
+    """An established library that computes the same, and the test that holds the two together."""
+
+    library: Line
+    """Its name in `import`."""
+    what: Line
+    """What is the same, and how nearly."""
+    test: Annotated[str, Field(pattern=r"^tests/[\w/]+\.py::test_\w+$")]
+    """`file::function` of the test that compares the two."""
+
+
 class Implementation(Model):
     """The code that runs the pattern."""
 
@@ -154,6 +165,8 @@ class Implementation(Model):
     """Distance from the source that introduced the pattern."""
     deviations: list[Text]
     """What the reference does differently, and why."""
+    conformance: list[Agreement] = []
+    """Libraries that compute the same from the same weights."""
 
 
 class Near(Model):
@@ -370,3 +383,40 @@ class Entry(Model):
     def claim(self, id: str) -> Claim:
         """The claim with this id; KeyError where there is none."""
         return {c.id: c for c in self.claims}[id]
+
+
+class Option(Model):
+    """A pattern that answers a decision."""
+
+    pattern: Id
+    """Id of its entry."""
+    why: Text
+    """When it is the one to take, and what it costs."""
+    claim: Id | None = None
+    """The claim of that entry that shows it."""
+    source: Id | None = None
+    """Key of a source of that entry that says so, where no claim shows it."""
+
+    @model_validator(mode="after")
+    def _justified(self) -> Self:
+        if not (self.claim or self.source):
+            self._raise([((), "nothing justifies this option", "name a claim or a source of the pattern's entry")])
+        return self
+
+
+class Decision(Model):
+    """A choice that people face, and the patterns among which they choose."""
+
+    id: Id
+    problem: Line
+    """What one has to do, in the words of somebody who does not know the patterns."""
+    forces: Texts
+    """What decides between the options."""
+    options: Annotated[list[Option], Field(min_length=1)]
+    """The one to try first at the top."""
+
+
+class Decisions(Model):
+    """What `decisions.yaml`, beside the families' folders, says."""
+
+    decisions: list[Decision]

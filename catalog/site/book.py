@@ -11,7 +11,7 @@ from .. import evidence
 from ..catalog import Catalog
 from ..evidence import Evidence, Figure
 from ..graph import Edge
-from ..schema import Claim, Entry
+from ..schema import Claim, Decision, Entry
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -78,6 +78,14 @@ class Book:
     def hero(self, id: str) -> Figure | None:
         """The figure that stands for the pattern."""
         return next((f for f, _ in self.pictures(id) if Path(f.file).stem == "hero"), None)
+
+    def decisions(self, id: str) -> list[Decision]:
+        """The decisions that this pattern is an answer to."""
+        return [d for d in self.catalog.decisions if any(o.pattern == id for o in d.options)]
+
+    def proven(self, id: str) -> list[Edge]:
+        """The pattern's relations that a claim proves, from its side or the other's."""
+        return [x for x in self.catalog.edges(id) if x.proven]
 
     def parent(self, id: str) -> Edge | None:
         """The relation to the pattern it is best read against: what it specializes, reduces to or builds on."""

@@ -9,10 +9,10 @@ from .. import prose
 from ..evidence import describe_bars
 from ..graph import ORDER
 from ..schema import Claim, Entry
-from . import svg
+from . import annotate, svg
 from .book import Book
-from .pattern import chip, claim_card, div, front_matter, links, node, state_of, tally, words
-from .text import escape, inline, math, plain
+from .pattern import bullets, chip, claim_card, div, front_matter, grounds, links, node, state_of, tally, words
+from .text import escape, inline, line, math, plain
 
 
 def hand_written(book: Book, text: str) -> str:
@@ -168,6 +168,107 @@ def graph_list(book: Book) -> str:
     return div("listed", "".join(out))
 
 
+# ---- choose ----
+
+
+def choose(book: Book) -> str:
+    """Every decision with its options, the one to try first at the top."""
+    fields = {"title": "Choose", "description": "From a problem to the patterns that answer it"}
+    how = (
+        "What do you have to do? Each problem leads to the patterns that answer it, the one to try first at the top, "
+        "each with the claim that was measured, or the source, that speaks for it."
+    )
+    index, rows = [], []
+    for d in book.catalog.decisions:
+        index.append(f'<li><a href="#{d.id}">{inline(d.problem)}</a></li>')
+        options = []
+        for o in d.options:
+            e = book.entries[o.pattern]
+            said = f"{line(o.why)} {grounds(e, o, f'patterns/{e.id}.html')}"
+            options.append(f"<li>{chip(e, 'patterns/')}<div>{said}</div></li>")
+        body = f'{bullets(d.forces, "forces")}<ol class="options">{"".join(options)}</ol>'
+        rows.append(f'<section class="decision" id="{d.id}"><h2>{inline(d.problem)}</h2>{body}</section>')
+    contents = f'<nav aria-label="Problems"><ul class="problems">{"".join(index)}</ul></nav>'
+    front = front_matter(fields | {"hide": "[navigation, toc]"})
+    return f'{front}# Choose\n\n<p class="hint">{how}</p>\n\n{contents}\n\n' + "\n\n".join(rows) + "\n"
+
+
+# ---- coverage ----
+
+COVERAGE = (
+    ("Reference", "lines of code of the reference"),
+    ("Claims", "claims, each with one test"),
+    ("Hold", "claims whose last measurement met every bar"),
+    ("Truth", "claims held against an identity, a closed form or a fitted exponent"),
+    ("Libraries", "established libraries that compute the same, in the test suite"),
+    ("Proven", "relations that a claim proves by running both references"),
+    ("Related", "relations to other patterns"),
+    ("Failures", "failure modes that a claim shows"),
+    ("Figures", "pictures, texts and sounds drawn by a measurement"),
+    ("Decisions", "decisions that name it as an answer"),
+)
+"""Columns of the page that shows what is there, and what each counts."""
+
+
+def coverage(book: Book) -> str:
+    """What each pattern has, and has not: pattern by reference, claims, evidence, conformance, edges, figures."""
+    front = front_matter({"title": "Coverage", "description": "What each pattern has", "hide": "[navigation, toc]"})
+    key = "".join(f"<div><dt>{name}</dt><dd>{what}</dd></div>" for name, what in COVERAGE)
+    head = "".join(f'<th scope="col">{name}</th>' for name, _ in COVERAGE)
+    bodies, missing = [], dict.fromkeys((name for name, _ in COVERAGE), 0)
+    for f, title in book.families.items():
+        rows = [f'<tr class="group"><th scope="rowgroup" colspan="{len(COVERAGE) + 1}">{escape(title)}</th></tr>']
+        for e in (e for e in book.entries.values() if e.family == f):
+            cells = []
+            for (name, _), (count, of, said) in zip(COVERAGE, covered(book, e), strict=True):
+                missing[name] += not count
+                state = "none" if not count else "part" if of is not None and count < of else "some"
+                shown = f"{count}" + (f"/{of}" if of is not None and count < of else "")
+                tip = f' title="{escape(said)}"' if said else ""
+                cells.append(f'<td class="{state}"{tip}>{shown if count else "none"}</td>')
+            rows.append(
+                f'<tr><th scope="row"><a href="patterns/{e.id}.html">{escape(e.name)}</a></th>{"".join(cells)}</tr>'
+            )
+        bodies.append(f'<tbody class="f-{f}">{"".join(rows)}</tbody>')
+    none = "".join(f'<td class="{"none" if n else "some"}">{n or "0"}</td>' for n in missing.values())
+    foot = f'<tfoot><tr><th scope="row">Patterns without</th>{none}</tr></tfoot>'
+    first = f'<thead><tr><th scope="col">Pattern</th>{head}</tr></thead>'
+    table = f'<table class="coverage">{first}{"".join(bodies)}{foot}</table>'
+    how = (
+        "One row a pattern, counted from the entries, the evidence and the code when this page was built. "
+        "What is not there says so."
+    )
+    scroll = (
+        f'<div class="table-scroll" tabindex="0" role="region" aria-label="Coverage of every pattern">{table}</div>'
+    )
+    return f'{front}# Coverage\n\n<p class="hint">{how}</p>\n\n<dl class="key">{key}</dl>\n\n{scroll}\n'
+
+
+def covered(book: Book, e: Entry) -> list[tuple[int, int | None, str]]:
+    """The cells of a pattern: how many, of how many (where not all may be there), and which."""
+    source = book.sources.get(e.id, "")
+    code = sum(bool(source.splitlines()[n - 1].strip()) for row in annotate.rows(source) for n in row.code)
+    held = [c.id for c in e.claims if book.holds(e.id, c) == []]
+    truths = [c.id for c in e.claims if c.kind in {"exact", "analytic", "scaling"}]
+    libraries = sorted({a.library for a in e.implementation.conformance})
+    proven = sorted({f"{words(x.type)} {x.target}" for x in book.proven(e.id)})
+    around = sorted({x.target for x in book.catalog.edges(e.id)})
+    shown = [f.id for f in e.failure_modes if f.claim]
+    figures = [f.file for f, _ in book.pictures(e.id)]
+    return [
+        (code, None, e.implementation.fidelity),
+        (len(e.claims), None, ", ".join(c.id for c in e.claims)),
+        (len(held), len(e.claims), ", ".join(c.id for c in e.claims if c.id not in held)),
+        (len(truths), None, ", ".join(truths)),
+        (len(libraries), None, ", ".join(libraries)),
+        (len(proven), None, ", ".join(proven)),
+        (len(book.catalog.edges(e.id)), None, ", ".join(around)),
+        (len(shown), len(e.failure_modes), ", ".join(f.id for f in e.failure_modes if not f.claim)),
+        (len(figures), None, ", ".join(figures)),
+        (len(book.decisions(e.id)), None, ", ".join(d.id for d in book.decisions(e.id))),
+    ]
+
+
 # ---- for machines ----
 
 
@@ -202,12 +303,9 @@ def catalog_json(book: Book) -> str:
         }
         for x in book.stated
     ]
-    return (
-        json.dumps(
-            {"name": book.catalog.name, "patterns": patterns, "relations": relations}, indent=1, ensure_ascii=False
-        )
-        + "\n"
-    )
+    decisions = [d.model_dump(exclude_none=True) for d in book.catalog.decisions]
+    whole = {"name": book.catalog.name, "patterns": patterns, "relations": relations, "decisions": decisions}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def llms(book: Book) -> str:
@@ -241,7 +339,8 @@ def twin(book: Book, e: Entry) -> str:
     edges = book.catalog.edges(e.id)
     relations = [f"{words(x.type)} [{book.entries[x.target].name}]({x.target}.md): {x.relation.why}" for x in edges]
     cited = [f"{s.authors}. {s.title}. {s.venue}, {s.year}. {', '.join(a for _, a in links(s))}" for s in e.sources]
-    reference = f"`{e.implementation.reference}`, {e.implementation.fidelity}; `genai-patterns run {e.id}`"
+    agrees = "".join(f"; agrees with {a.library}: {a.what}" for a in e.implementation.conformance)
+    reference = f"`{e.implementation.reference}`, {e.implementation.fidelity}; `genai-patterns run {e.id}`{agrees}"
     sections: list[tuple[str, str | list[str]]] = [
         ("Facets", [f"{k}: {v}" for k, v in shown.items()]),
         ("Problem", f"{e.problem}\n\n{e.context}"),
@@ -254,6 +353,10 @@ def twin(book: Book, e: Entry) -> str:
         ("Liabilities", e.consequences.liabilities),
         ("Use when", e.use_when),
         ("Avoid when", e.avoid_when),
+        (
+            "Choose it for",
+            [f"{d.problem}: {o.why}" for d in book.decisions(e.id) for o in d.options if o.pattern == e.id],
+        ),
         ("Failure modes", modes),
         ("Misconceptions", [f"“{m.claim}” {m.correction}" for m in e.misconceptions]),
         ("Related patterns", relations),

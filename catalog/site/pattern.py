@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..evidence import Figure, Record, describe_bars
 from ..graph import SHOWN, Edge
-from ..schema import Claim, Entry, Measure, Source
+from ..schema import Claim, Entry, Measure, Option, Source
 from . import annotate, svg
 from .book import Book
 from .text import block, escape, inline, line, math, plain
@@ -34,6 +34,7 @@ def page(book: Book, entry: Entry) -> str:
         ("Evidence", claims(book, entry)),
         ("Pictures", pictures(book, entry)),
         ("Consequences", consequences(entry)),
+        ("Choose it for", choices(book, entry)),
         ("Failure modes", failures(book, entry)),
         ("Misconceptions", misconceptions(entry)),
         ("Run it", run(entry)),
@@ -188,7 +189,9 @@ def structure(e: Entry) -> str:
         "toy": "The reference is a toy: it shows the mechanism, not the scale.",
     }[e.implementation.fidelity]
     differs = f"<p>It differs here:</p>{bullets(e.implementation.deviations)}" if e.implementation.deviations else ""
-    aside = f'<div class="aside"><h3>Fidelity: {e.implementation.fidelity}</h3><p>{fidelity}</p>{differs}</div>'
+    agrees = [f"`{a.library}`: {a.what}" for a in e.implementation.conformance]
+    same = f"<p>Held against other libraries in the test suite:</p>{bullets(agrees)}" if agrees else ""
+    aside = f'<div class="aside"><h3>Fidelity: {e.implementation.fidelity}</h3><p>{fidelity}</p>{differs}{same}</div>'
     return div("structured", svg.structure(e.structure, e.name) + aside)
 
 
@@ -199,6 +202,27 @@ def consequences(e: Entry) -> str:
         ("Use it when", "good", e.use_when), ("Avoid it when", "bad", e.avoid_when),
     ]  # fmt: skip
     return div("balance", "".join(f"<div><h3>{title}</h3>{bullets(texts, cls)}</div>" for title, cls, texts in cells))
+
+
+def choices(book: Book, e: Entry) -> str:
+    """The decisions that it answers: why it, and what else answers them."""
+    out = []
+    for d in book.decisions(e.id):
+        mine = next(o for o in d.options if o.pattern == e.id)
+        others = " ".join(chip(book.entries[o.pattern]) for o in d.options if o is not mine)
+        beside = f'<p class="others">Others for this: {others}</p>' if others else ""
+        out.append(
+            f'<div class="choice"><h3><a href="../choose.html#{d.id}">{inline(d.problem)}</a></h3>'
+            f"<div>{line(mine.why)} {grounds(e, mine)}</div>{beside}</div>"
+        )
+    return div("choices", "".join(out)) if out else ""
+
+
+def grounds(e: Entry, o: Option, page: str = "") -> str:
+    """The link to the claim or the source that justifies an option; `page` is that of its pattern, unless this one."""
+    where = f"{page}#claim-{o.claim}" if o.claim else f"{page}#source-{o.source}"
+    said = "measured" if o.claim else cite(source(e, o.source or ""))
+    return f'<a class="grounds" href="{where}">{said}</a>'
 
 
 def failures(book: Book, e: Entry) -> str:

@@ -13,6 +13,8 @@ def render(book: Book) -> dict[str, bytes]:
     texts = {path: text if path == CONTRIBUTE else pages.hand_written(book, text) for path, text in book.pages.items()}
     texts["patterns/index.md"] = pages.gallery(book)
     texts["graph.md"] = pages.graph(book)
+    texts["choose.md"] = pages.choose(book)
+    texts["coverage.md"] = pages.coverage(book)
     texts["api/catalog.json"] = pages.catalog_json(book)
     texts["llms.txt"] = pages.llms(book)
     texts["assets/families.css"] = family_colors(list(book.catalog.titles or book.families))

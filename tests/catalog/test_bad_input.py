@@ -364,6 +364,37 @@ def test_a_broken_catalog_yaml(text: str, said: str, small: Path, folder: Any) -
     assert re.search(said, "\n".join(map(str, problems_of(small))))
 
 
+DECISIONS: dict[str, tuple[str, str]] = {
+    "no such entry": ("{pattern: autoencodr, why: W, claim: exact_claim}", r"no entry 'autoencodr'; did you mean"),
+    "no such claim": (
+        "{pattern: autoencoder, why: W, claim: exact_clam}",
+        r"no claim 'exact_clam'; did you mean 'exact_claim'",
+    ),
+    "no such source": (
+        "{pattern: autoencoder, why: W, source: x}",
+        r"no source 'x'; sources of autoencoder are first2013",
+    ),
+    "nothing justifies it": (
+        "{pattern: autoencoder, why: W}",
+        r"nothing justifies this option; name a claim or a source",
+    ),
+    "unknown field": ("{pattern: autoencoder, because: W, claim: exact_claim}", r"unknown field 'because'"),
+}
+
+
+@pytest.mark.parametrize("case", DECISIONS)
+def test_a_broken_decision(case: str, small: Path, folder: Any) -> None:
+    option, said = DECISIONS[case]
+    good = "{pattern: autoencoder, why: W, claim: exact_claim}"
+    text = "decisions:\n  - {id: d, problem: P, forces: [F], options: [%s]}\n"
+    folder.text("decisions.yaml", text % good)
+    assert [o.pattern for d in catalog.load(small).decisions for o in d.options] == ["autoencoder"]
+    folder.text("decisions.yaml", text % f"{good}, {option}")
+    assert any(re.search(said, str(p)) for p in problems_of(small))
+    folder.text("decisions.yaml", text % good + text.removeprefix("decisions:\n") % good)
+    assert re.search(r"decision 'd' is given twice; rename one", str(problems_of(small)[0]))
+
+
 def test_all_problems_of_all_files_come_in_one_run(folder: Any, make: Any, related: Any) -> None:
     first = make("first", year="x", sumary="s", relations=[related("builds_on", "secnd")])
     second = make("second", relations=[related("remedies", "first", fixes="nothing"), related("serves", "third")])
