@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -97,9 +99,19 @@ trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
 
 def torchrun(*args):
+    """Run in two processes; once more where one of them was killed by a memory fault.
+
+    gloo's own threads release tensors that Python knows, and in torch 2.13 that ends a process now and then, in the
+    midst of a run as at its end (see `Engine.close`, and pull request 179291 of pytorch). A second fault in a row,
+    any other exit, and a wrong number fail.
+    """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    for last in (False, True):
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+        if last or not re.search(r"Signal \d+ \(SIG(SEGV|ABRT)\)", done.stderr):
+            break
+        warnings.warn("a process of two was killed by a memory fault of gloo: ran again", stacklevel=2)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
