@@ -63,7 +63,8 @@ class Searches(Task):
             self.passages = [(str(id), str(section), str(text)) for id, section, text in data]
         learned = pairs(self.passages)
         if not learned:
-            raise ValueError(f"{data}: {len(self.passages)} passages; at least one of two sentences is needed")
+            source = data if isinstance(data, str | Path) else "the passages"
+            raise ValueError(f"{source}: nothing to learn from; at least one passage of two sentences is needed")
         self.dev, self.held_out = asked[::2], asked[1::2]
         self.words = sorted({w for _, _, text in self.passages for w in words(text)})
         first = {id: text for id, _, text in reversed(self.passages)}
