@@ -65,5 +65,5 @@ def test_a_users_text(tmp_path):
     assert model.sample(1, ["beer"]) == [""]
 
     path.write_text("One sentence.")
-    with pytest.raises(ValueError, match="at least one of two sentences"):
+    with pytest.raises(ValueError, match="at least one passage of two sentences"):
         make("searches", path)
