@@ -40,6 +40,11 @@ TASKS = {
     "reports": "reports:Reports",
     "translation": "translation:Translation",
     "records": "records:Records",
+    "synonyms": "synonyms:Synonyms",
+    "brackets": "brackets:Brackets",
+    "sums": "sums:Sums",
+    "scenes": "scenes:Scenes",
+    "asked": "scenes:Asked",
 }
 
 
