@@ -21,7 +21,7 @@ PAGES = Path(__file__).with_name("pages.txt")
 QUESTIONS = Path(__file__).with_name("searches.tsv")
 """Questions about it, one a line: question, id of the pattern that answers it, kind; separated by tabs."""
 SECTIONS_LEFT_OUT = ("claims", "relations")
-"""Measurements, and sentences about two patterns at once."""
+"""Measurements, and sentences about two patterns at once: text to learn from, and not where one would look."""
 DEPTH = 10
 """Places of a ranking that count."""
 
@@ -37,7 +37,7 @@ class Search(NamedTuple):
 class Searches(Task):
     """Queries (y) and a passage that fits each (x), all strings; `passages` is what to search.
 
-    Pairs to learn from are made of the passages alone: see `pairs`. Of the questions every second one, `dev`, is for
+    Pairs to learn from are made of the text alone: see `pairs`. Of the questions every second one, `dev`, is for
     choosing settings, and the others, `held_out`, for reporting.
 
     data: passages; or a file or folder of text, whose paragraphs are passages and whose lines `question <tab> answer`
@@ -47,10 +47,10 @@ class Searches(Task):
     kind = "strings"
 
     def __init__(self, data: Sequence[Passage] | str | Path | None = None) -> None:
-        asked: list[Search] = []
+        asked, prose = [], None
         if data is None:
-            whole = parse_snapshot(files.text(PAGES))
-            self.passages = [p for p in whole if p[1] not in SECTIONS_LEFT_OUT]
+            prose = parse_snapshot(files.text(PAGES))
+            self.passages = [passage for passage in prose if passage[1] not in SECTIONS_LEFT_OUT]
             rows = (line.split("\t") for line in files.text(QUESTIONS).splitlines() if line.strip())
             asked = [Search(question, frozenset([id]), kind) for question, id, kind in rows]
         elif isinstance(data, str | Path):
@@ -61,7 +61,7 @@ class Searches(Task):
                 asked += [Search(question, wanted, "question")] if wanted else []
         else:
             self.passages = [(str(id), str(section), str(text)) for id, section, text in data]
-        learned = pairs(self.passages)
+        learned = pairs(prose or self.passages)
         if not learned:
             source = data if isinstance(data, str | Path) else "the passages"
             raise ValueError(f"{source}: nothing to learn from; at least one passage of two sentences is needed")
