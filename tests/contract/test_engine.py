@@ -94,6 +94,7 @@ GAMES = [
     "reference_impl.transformer.bart:BART", "reference_impl.transformer.t5:T5",
     "reference_impl.application.text_summarization:Summarizer",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
+    "reference_impl.adaptation.policy_gradient_generation:PolicyGradient",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
