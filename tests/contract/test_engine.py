@@ -94,7 +94,8 @@ GAMES = [
     "reference_impl.transformer.bart:BART", "reference_impl.transformer.t5:T5",
     "reference_impl.application.text_summarization:Summarizer",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
-    "reference_impl.adaptation.policy_gradient_generation:PolicyGradient",
+    "reference_impl.adaptation.policy_gradient_generation:PolicyGradient", "reference_impl.adaptation.grpo:GRPO",
+    "reference_impl.adaptation.instruction_tuning:InstructionTuning",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
