@@ -43,13 +43,15 @@ TASKS = {
     "dialects": "dialects:Dialects",
     "stories": "stories:Stories",
     "instructions": "instructions:Instructions",
+    "dialogues": "dialogues:Dialogues",
     "synonyms": "synonyms:Synonyms",
     "events": "events:Events",
     "brackets": "brackets:Brackets",
     "sums": "sums:Sums",
     "calls": "calls:Calls",
     "scenes": "scenes:Scenes",
-    "asked": "scenes:Asked",
+    "told": "scenes:Told",
+    "asked": "asked:Asked",
 }
 
 
