@@ -38,7 +38,7 @@ DEFAULT_STEP = [
     "reference_impl.inference.truncation_sampling:TruncationSampling",
     "reference_impl.application.music_generation:MusicGenerator",
     "reference_impl.inference.constrained_decoding:ConstrainedDecoding",
-    "reference_impl.inference.chain_of_thought:ChainOfThought",
+    "reference_impl.inference.chain_of_thought:ChainOfThought", "reference_impl.agent.tool_use:ToolUse",
 ]  # fmt: skip
 OWN_STEP = [
     "reference_impl.latent_variable.vq_vae:VQVAE", "reference_impl.inference.quantization:Quantization",
