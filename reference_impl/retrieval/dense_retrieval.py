@@ -73,9 +73,9 @@ class DenseConfig(Config):
     """t in (1) before training."""
     rivals: PositiveInt | None = None
     """Passages among which a question has to find its own; by default all of the batch."""
-    steps: NonNegativeInt = 400
-    batch_size: PositiveInt = 128
-    lr: PositiveFloat = 1e-2
+    steps: NonNegativeInt = 600
+    batch_size: PositiveInt = 64
+    lr: PositiveFloat = 2e-2
     cooldown: float = Field(0.5, ge=0, le=1)
 
 
