@@ -11,15 +11,14 @@ Idea
 
     A question without a text is looked up by RAG: a sentence is copied, its page cited. From BM25's scores s,
 
-        p(z | q) ~ exp(s(q, z) / tau) - 1,    sure(page | q) = sum_{z in page} p(z | q).                  (2)
+        p(z | q) ~ exp(s(q, z) / tau) - 1,    p(none | q) ~ 1,    sure(page | q) = sum_{z in page} p(z | q).   (2)
 
     Answers less sure than a threshold are withheld: the lowest at which, on questions with known answers, at most a
     share `risk` of those given is wrong.
 
 Source
     Weston et al., "Towards AI-Complete Question Answering: A Set of Prerequisite Toy Tasks", 2016. arXiv:1502.05698
-    Hops: Sukhbaatar et al., "End-To-End Memory Networks", 2015. arXiv:1503.08895 (sec. 2). Threshold: Geifman and
-    El-Yaniv, "Selective Classification for Deep Neural Networks", 2017. arXiv:1705.08500
+    Hops: Sukhbaatar et al., 2015. arXiv:1503.08895 (sec. 2). Threshold: Geifman and El-Yaniv, 2017. arXiv:1705.08500
 
 Differs from the paper
     Answers are words of the text, hops end in an MLP, and there is m_0. The risk is the share seen, not a bound.
@@ -131,7 +130,7 @@ class QuestionAnswering(Reference):
         texts = [re.split(r"(?<=[.!?])\s+", question.strip()) for question in questions]
         least, most = min(map(len, texts)), max(map(len, texts))
         if least < 2 or most > self.cfg.context + 1:
-            raise ValueError(f"{least - 1} to {most - 1} sentences before a question; 1 to context={self.cfg.context}")
+            raise ValueError(f"{least - 1} to {most - 1} sentences before a question; give 1 to {self.cfg.context}")
         # backwards, from the question on
         rows = [[self.rag[0].tokens(s) for s in [*text[::-1], *[""] * (most - len(text))]] for text in texts]
         width = max(len(s) for row in rows for s in row)
@@ -170,15 +169,16 @@ class QuestionAnswering(Reference):
         """RAG's answer, the one passage that has it, and (2)."""
         rag = self.rag[0]
         found = rag.retrieve(question)
-        text = rag.copy(question, found)
         if not found:
             return Answer("", []), 0.0
+        text = rag.copy(question, found)
         cited = next(rag.passages[i] for i in found if text in rag.passages[i][2])
         scores = rag.scores(question) / self.cfg.tau
-        # exp(s) - 1, divided by the largest exp(s)
-        likely = (scores - scores.max()).exp() - (-scores.max()).exp()
+        # both weights of (2), divided by the largest exp(s)
+        none = (-scores.max()).exp()
+        likely = (scores - scores.max()).exp() - none
         page = torch.tensor([passage[0] == cited[0] for passage in rag.passages])
-        return Answer(text, ["/".join(cited[:2])]), float(likely[page].sum() / likely.sum())
+        return Answer(text, ["/".join(cited[:2])]), float(likely[page].sum() / (likely.sum() + none))
 
     def answers(self, questions: Sequence[str]) -> list[Answer]:
         """What is sure enough to be given; else "no answer", without a source."""

@@ -93,6 +93,7 @@ GAMES = [
     "reference_impl.application.sentiment_analysis:SentimentAnalysis",
     "reference_impl.transformer.bart:BART", "reference_impl.transformer.t5:T5",
     "reference_impl.application.text_summarization:Summarizer",
+    "reference_impl.application.question_answering:QuestionAnswering",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
     "reference_impl.adaptation.policy_gradient_generation:PolicyGradient", "reference_impl.adaptation.grpo:GRPO",
     "reference_impl.adaptation.instruction_tuning:InstructionTuning",
