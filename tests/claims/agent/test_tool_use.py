@@ -64,25 +64,31 @@ def test_products_are_exact_with_a_calculator(claim):
     known = next(n for n in sorted(entries) if entries.get(entries[n], "") in entries)
     missing = next(n for n in NAMES if n not in entries)
     texts = answers(trained(0), ["12345*67890", f"@@{known}", f"@{missing}"])
-    fig, ax = figure(7.6, 1.7)
-    ax.axis("off")
     color = {"question": PALETTE[8], "model": PALETTE[0], "tool": PALETTE[1]}
-    look = {who: {"bbox": {"facecolor": c, "alpha": 0.3, "edgecolor": "none", "pad": 1.6}} for who, c in color.items()}
-    for row, written in enumerate(texts):
-        who = "question"
-        for i, c in enumerate(written):
-            ax.text(i, -row, c, ha="center", va="center", fontsize=8, **look[who])
-            who = {"=": "model", "]": "tool", ";": "model"}.get(c, who)
+    look = {who: {"bbox": {"facecolor": c, "alpha": 0.3, "edgecolor": "none", "pad": 2}} for who, c in color.items()}
+    fig, ax = figure(4.6, 1.9)
+    ax.axis("off")
+    row = 0.0
+    for written in texts:
+        who, at = "question", 0
+        for part in re.findall(r"[^=\];]*[=\];]|.+", written):
+            # a part that would not fit begins a line
+            row, at = (row + 1, 2) if at + len(part) > 26 else (row, at)
+            for c in part:
+                ax.text(at, -row, c, ha="center", va="center", fontsize=9, **look[who])
+                at += 1
+            who = {"=": "model", "]": "tool", ";": "model"}.get(part[-1], who)
+        row += 1.3
     for i, who in enumerate(look):
-        ax.text(9 * i, -len(texts), who, va="center", fontsize=8, **look[who])
-    ax.set(xlim=(-1, max(map(len, texts))), ylim=(-len(texts) - 0.6, 0.6))
+        ax.text(7 * i, -row - 0.3, who, va="center", fontsize=8, **look[who])
+    ax.set(xlim=(-1, 26), ylim=(-row - 0.8, 0.6))
     claim.figure(
         "hero",
         fig,
-        caption="Three texts as they were recorded (seed 0, temperature 0.1), character by character. Gray was given, "
-        "blue was written by the model, orange was put in by the loop after a call. The second call of the second text "
-        "is for a name that only the first observation told; the third look-up failed, and the model says so.",
-        alt="Three lines of characters in three colors: questions, calls, observations and answers in turn.",
+        caption="Three texts as they were recorded (seed 0, temperature 0.1); what is indented goes on. Gray was "
+        "given, blue was written by the model, orange was put in by the loop after a call. The second call of the second "
+        "text is for a name that only the first observation told; the third look-up failed, and the model says so.",
+        alt="Three texts with characters in three colors: questions, calls, observations and answers in turn.",
     )
 
 
