@@ -87,7 +87,8 @@ def test_products_are_exact_with_a_calculator(claim):
         fig,
         caption="Three texts as they were recorded (seed 0, temperature 0.1); what is indented goes on. Gray was "
         "given, blue was written by the model, orange was put in by the loop after a call. The second call of the "
-        "second text is for a name that only the first observation told; the third look-up failed, and the model says so.",
+        "second text is for a name that only the first observation told; the third look-up failed, and the "
+        "model says so.",
         alt="Three texts with characters in three colors: questions, calls, observations and answers in turn.",
     )
 
