@@ -81,6 +81,7 @@ DIVIDED = [
     "reference_impl.recurrent.attention_seq2seq:AttentionSeq2Seq",
     "reference_impl.transformer.transformer:Transformer",
     "reference_impl.application.machine_translation:Translator",
+    "reference_impl.application.image_captioning:ImageCaptioner",
 ]
 GAMES = [
     "reference_impl.transformer.mamba:Mamba",
@@ -96,7 +97,7 @@ GAMES = [
     "reference_impl.application.question_answering:QuestionAnswering",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
     "reference_impl.adaptation.policy_gradient_generation:PolicyGradient", "reference_impl.adaptation.grpo:GRPO",
-    "reference_impl.adaptation.instruction_tuning:InstructionTuning",
+    "reference_impl.adaptation.instruction_tuning:InstructionTuning", "reference_impl.application.chatbot:Chatbot",
 ]  # fmt: skip
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
