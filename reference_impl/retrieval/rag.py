@@ -3,61 +3,58 @@
 Idea
     Knowledge in weights cannot be cited or edited, so documents z become a variable of the model,
 
-        p(a | q) = sum_z p(z | q) p(a | q, z),
+        p(a | q) = sum_z p(z | q) p(a | q, z),                                                    (1)
 
-    with the sum over the k documents that a retriever finds. The retriever is BM25: of N documents
-    n(w) have the word w, which occurs f(w, z) times in z, and |z| is the length of z,
-
-        score(q, z) = sum_{w in q} idf(w) f(w, z) (k1 + 1) / (f(w, z) + k1 (1 - b + b |z| / mean)),
-        idf(w) = log(1 + (N - n(w) + 1/2) / (n(w) + 1/2)).                                    (1)
-
-    One reader copies the sentence that shares most with the question; the other is a GPT that has
-    learned to read the answer out of passages put before the question.
+    with the sum over the k documents found by words, by learned vectors, or by both. One reader copies
+    the sentence most like the question; the other is a GPT that has learned to read the answer out of
+    passages put before the question.
 
 Source
     Lewis et al., "Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks", 2020.
-    arXiv:2005.11401 (section 2). BM25: Robertson and Zaragoza, 2009. doi:10.1561/1500000019
+    arXiv:2005.11401 (section 2). Passages to learn from: Karpukhin et al., 2020. arXiv:2004.04906
 
 Differs from the paper
-    BM25 instead of a dense retriever trained with the generator. The k passages stand in one
-    context and count alike, instead of one pass each, weighted by p(z | q).
+    The retriever is BM25 unless another is asked for, which is trained before the generator. The k
+    passages stand in one context and count alike, instead of one pass each, weighted by p(z | q).
 
 Shapes
     Questions, answers and documents are strings. B batch, T tokens of the longest row, N documents.
 
 Run
-    genai-patterns run rag top_k=5
-    genai-patterns run rag --data facts reader=gpt
+    genai-patterns run rag --data facts reader=gpt retriever=hybrid
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from math import log
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from reference_impl.core import Batch, Losses, Phase, Reference, Task, main
+from reference_impl.blocks_retrieval import Passage, split
+from reference_impl.core import Batch, Losses, Metrics, Optimizers, Phase, Reference, Task, main
+from reference_impl.retrieval.hybrid_retrieval import HybridRetrieval
+from reference_impl.retrieval.lexical_retrieval import LexicalRetrieval
 from reference_impl.transformer.gpt import GPT
 
 STOP = 1  # the token that ends a passage and an answer; 0 pads and stands for unknown words
 
 
-class RAGConfig(GPT.Config):
-    """Settings of RAG, among them those of the GPT that reads."""
+class RAGConfig(GPT.Config, LexicalRetrieval.Config):
+    """Settings of RAG, among them those of BM25 and of the GPT that reads."""
 
     reader: Literal["copy", "gpt"] = "copy"
     """What answers from the passages: a sentence is copied, or a GPT reads them."""
+    retriever: Literal["lexical", "dense", "hybrid"] = "lexical"
+    """What finds them: shared words, learned vectors, or the ranks of both."""
+    retriever_steps: NonNegativeInt = 600
+    """Training steps of the vectors."""
     top_k: NonNegativeInt = 3
     """Passages to read."""
-    k1: NonNegativeFloat = 1.2
-    """How much repeating a word adds; 0 counts presence alone."""
-    b: float = Field(0.75, ge=0, le=1)
-    """How far long passages are marked down."""
     answer_words: PositiveInt = 8
     """Most words that the GPT says."""
     context: PositiveInt = 256
@@ -82,49 +79,60 @@ class RAG(Reference):
 
     def __init__(self, cfg: RAGConfig) -> None:
         super().__init__(cfg)
+        # without weight on its lexical part a hybrid is dense retrieval
+        weight = {"lexical": 1.0, "dense": 0.0, "hybrid": 0.5}[cfg.retriever]
+        both = HybridRetrieval.Config(k1=cfg.k1, b=cfg.b, steps=cfg.retriever_steps, weight=weight)
+        self.retriever = LexicalRetrieval(cfg) if cfg.retriever == "lexical" else HybridRetrieval(both)
         self.gpt = GPT(cfg) if cfg.reader == "gpt" else None
-        self.words: list[str] = []
-        self.index([])
+        self.know([])
 
     def phases(self) -> Sequence[Phase]:
-        return (Phase("train", self.cfg.steps, self.step, self.gpt.optimizers()),) if self.gpt else ()
+        find = [replace(p, name="retriever", step=self.learn_to_find) for p in self.retriever.phases()]
+        return [*find, Phase("train", self.cfg.steps, self.step, self.gpt.optimizers())] if self.gpt else find
 
     def prepare(self, task: Task) -> None:
-        self.words = task.words
+        self.know(task.words)
         self.index(task.passages)
+
+    def know(self, words: Sequence[str]) -> None:
+        """The words that the GPT reads and says."""
+        self.words = list(words)
+        self.ids = {word: i for i, word in enumerate(self.words, 2)}
 
     def index(self, passages: Sequence[Sequence[str]]) -> None:
         """Answer from these passages (id, section, text) from now on."""
-        self.passages = [tuple(p) for p in passages]
-        counts = [Counter(split(text)) for _, _, text in self.passages]
-        having, n = Counter(word for count in counts for word in count), len(counts)
-        mean = sum(count.total() for count in counts) / max(1, n)
-        # (1) of the docstring, all that does not depend on the question
-        self.idf = {word: log(1 + (n - m + 0.5) / (m + 0.5)) for word, m in having.items()}
-        postings: dict[str, list[tuple[int, float]]] = {word: [] for word in having}
-        for i, count in enumerate(counts):
-            k = self.cfg.k1 * (1 - self.cfg.b + self.cfg.b * count.total() / mean)
-            for word, f in count.items():
-                postings[word].append((i, self.idf[word] * f * (self.cfg.k1 + 1) / (f + k)))
-        self.postings = {word: torch.tensor(p, dtype=torch.float64).T for word, p in postings.items()}
-        self.ids = {word: i for i, word in enumerate(self.words, 2)}
+        self.retriever.index(passages)
+
+    @property
+    def passages(self) -> list[Passage]:
+        """(id, section, text) of each."""
+        return self.retriever.passages
+
+    @property
+    def lexical(self) -> LexicalRetrieval:
+        """BM25 of the passages, whatever finds them."""
+        return getattr(self.retriever, "lexical", self.retriever)
 
     def scores(self, question: str) -> Tensor:
-        """BM25 of every passage: (N,), float64."""
-        total = torch.zeros(len(self.passages), dtype=torch.float64)
-        for rows, score in (self.postings[word] for word in split(question) if word in self.postings):
-            total[rows.long()] += score
-        return total
+        """How well each passage fits: (N,), float64."""
+        return self.retriever.scores(question)
 
     def retrieve(self, question: str, k: int | None = None) -> list[int]:
-        """Rows of the k best passages (default top_k) that share a word, best first, then in index order."""
-        scores = self.scores(question)
-        k = min(self.cfg.top_k if k is None else k, len(scores))
-        if k == 0:
-            return []
-        best = (scores >= scores.topk(k).values[-1]).nonzero()[:, 0]
-        best = best[scores[best].argsort(descending=True, stable=True)[:k]]
-        return [i for i in best.tolist() if scores[i] > 0]
+        """Rows of the k best passages (default top_k), best first, then in index order."""
+        return self.retriever.retrieve(question, self.cfg.top_k if k is None else k)
+
+    def learn_to_find(self, batch: Batch, opt: Optimizers) -> Metrics:
+        """A step of the retriever, towards the passages that have the answers."""
+        losses = self.retriever.loss(Batch([*map(self.evidence, batch.y, batch.x)], batch.y))
+        opt.minimize("main", losses["loss"])
+        self.retriever.after_update()
+        return losses
+
+    def evidence(self, question: str, answer: str) -> str:
+        """The first of the ten best passages by words that has the answer in it, or else the answer."""
+        texts = (self.passages[i][2] for i in self.lexical.retrieve(question, 10))
+        wanted = f" {' '.join(split(answer))} "
+        return next((text for text in texts if wanted in f" {' '.join(split(text))} "), answer)
 
     def answers(self, questions: Sequence[str]) -> list[Answer]:
         """An answer to each question, with its sources."""
@@ -137,7 +145,7 @@ class RAG(Reference):
         """The retrieved sentence with the largest summed idf of words shared with the question."""
         asked = set(split(question))
         sentences = [s for i in found for s in re.split(r"(?<=[.!?])\s+", self.passages[i][2])]
-        return max(sentences, key=lambda s: sum(self.idf[w] for w in asked & set(split(s))), default="")
+        return max(sentences, key=lambda s: sum(self.lexical.idf[w] for w in asked & set(split(s))), default="")
 
     def tokens(self, text: str, *end: int) -> list[int]:
         return [*(self.ids.get(word, 0) for word in split(text)), *end]
@@ -173,27 +181,19 @@ class RAG(Reference):
 
     def sample(self, n: int, y: Sequence[str] | None = None) -> list[str]:
         """Answers to the n questions y, sources in brackets; by default random passages are the questions."""
-        if y is None:
-            y = [self.passages[i][2] for i in torch.randint(len(self.passages), (n,)).tolist()]
+        y = [self.passages[i][2] for i in torch.randint(len(self.passages), (n,)).tolist()] if y is None else y
         return [f"{answer.text} [{', '.join(answer.sources)}]" for answer in self.answers(y)]
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"passages": self.passages, "words": self.words}
+        return {"words": self.words}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.words = state["words"]
-        self.index(state["passages"])
-
-
-def split(text: str) -> list[str]:
-    """Lower-case words; punctuation separates."""
-    return re.findall(r"\w+", text.lower())
+        self.know(state["words"])
 
 
 def padded(rows: Sequence[list[int]]) -> Tensor:
     """Rows aligned at the right, zeros before them: (B, T)."""
-    longest = max(map(len, rows))
-    return torch.tensor([[0] * (longest - len(row)) + row for row in rows])
+    return pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], True, padding_side="left")
 
 
 if __name__ == "__main__":
