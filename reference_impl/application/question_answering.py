@@ -184,8 +184,9 @@ class QuestionAnswering(Reference):
         """What is sure enough to be given; else "no answer", without a source."""
         return [a if sure >= self.threshold else Answer(NO_ANSWER, []) for a, sure in self.judged(questions)]
 
-    def sample(self, n: int, y: Sequence[str]) -> list[str]:
-        """Answers to the n questions y, sources in brackets."""
+    def sample(self, n: int, y: Sequence[str] | None = None) -> list[str]:
+        """Answers to the n questions y, sources in brackets; by default random passages ask."""
+        y = y or [self.rag[0].passages[i][2] for i in torch.randint(len(self.rag[0].passages), (n,)).tolist()]
         return [f"{text} [{', '.join(sources)}]" if sources else text for text, sources in self.answers(y)]
 
 

@@ -70,13 +70,13 @@ class Stories(Task):
             return []
         if not self.passages:
             given, known = reader.sample(len(y), y), [text.split(" [")[0] for text in x]
-            told = [text for text in known if text != NO_ANSWER]
             right = share(a.split(" [")[0] == b for a, b in zip(given, known, strict=True))
             last = share(a == b for a, b in zip(map(last_mention, y), known, strict=True))
             cited = share(a == b for a, b in zip(given, x, strict=True))
+            silent = share(text == NO_ANSWER for text in known)
             return [
                 Score("exact match", right, "share", "higher", last, "the place mentioned last before the thing"),
-                Score("answer and both sentences right", cited, "share", "higher", 1 - len(told) / len(y), "no answer"),
+                Score("answer and sources right", cited, "share", "higher", silent, "no answer to all"),
             ]
         judged = reader.judged(y)
         right = self.cited(judged, self.held_out)

@@ -80,6 +80,13 @@ def test_a_text_of_ones_own_is_searched(tmp_path):
     assert king == (NO_ANSWER, [])
 
 
+def test_a_text_without_questions_will_do(tmp_path):
+    (tmp_path / "house.txt").write_text("The boiler is on the roof. It was replaced in 2019.\n")
+    result = run(QuestionAnswering, task=Stories(tmp_path))
+    assert result.scores == []
+    assert len(result.model.sample(3)) == 3
+
+
 def test_the_threshold_keeps_the_risk():
     sure, right = [0.9, 0.8, 0.7, 0.6, 0.5], [True, True, False, True, False]
     assert lowest(sure, right, 0.0) == 0.8

@@ -129,6 +129,18 @@ def test_sources_teach_the_hops(claim):
     )
 
 
+def test_order_of_words_is_not_seen(claim):
+    asked = held_out()[0][:200]
+    backwards = []
+    for question in asked:
+        *story, last_line = sentences(question)
+        backwards.append(" ".join([*(" ".join(line.rstrip(".").split()[::-1]) + "." for line in story), last_line]))
+    model = trained(0).model
+    pairs = list(zip(model.judged(asked), model.judged(backwards), strict=True))
+    claim.measure("answers", sum(a != b for (a, _), (b, _) in pairs))
+    claim.measure("sureness", max(abs(a - b) for (_, a), (_, b) in pairs))
+
+
 def test_cites_the_right_page_or_refuses(claim):
     task, model = searched()
     sure, right = judged()
