@@ -21,11 +21,12 @@ Source
     arXiv:2004.04906. Letter groups: Bojanowski et al., 2017. arXiv:1607.04606
 
 Differs from the paper
-    Its two towers are BERTs, pretrained on billions of words, and only one token is read off; from
-    20,000 pairs a mean of words, which is the default, learns more. Here questions and passages
-    share the tower, vectors have length one, and the temperature t is learned. All passages are
-    compared, where the paper has an approximate index. There are no hard negatives beside those of
-    the batch; with several processes each compares its own share of the batch.
+    Its two towers are BERTs, pretrained on billions of words, and one token of each is read off. The
+    default here is a mean of words, which ignores their order and for which 20,000 pairs and half a
+    minute are enough. Questions and passages share the tower, vectors have length one, and the
+    temperature t is learned. All passages are compared, where the paper has an approximate index.
+    There are no hard negatives beside those of the batch; of several processes each compares its own
+    share of the batch.
 
 Shapes
     Questions and passages are strings. B batch, T words of the longest text, U distinct words, C
@@ -72,7 +73,7 @@ class DenseConfig(Config):
     temperature: PositiveFloat = 0.05
     """t in (1) before training."""
     rivals: PositiveInt | None = None
-    """Passages among which a question has to find its own; by default all of the batch."""
+    """Passages among which a question has to find its own, a divisor of the batch size; by default all of the batch."""
     steps: NonNegativeInt = 600
     batch_size: PositiveInt = 64
     lr: PositiveFloat = 2e-2
