@@ -42,7 +42,7 @@ def main(cls: type[Reference], argv: Sequence[str] | None = None, *, prog: str |
             where = f"{'.'.join(map(str, e['loc']))}={e['input']}: " if e["loc"] else ""
             print(f"error: {where}{e['msg']}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (ValueError, FileNotFoundError) as err:
+    except (ValueError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         raise SystemExit(2) from None
     if engine.is_main:
