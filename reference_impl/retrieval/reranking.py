@@ -36,7 +36,7 @@ from zlib import crc32
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
@@ -59,7 +59,7 @@ class RerankingConfig(DenseRetrieval.Config):
     """Passages of the first stage in G."""
     drawn: NonNegativeInt = 4
     """Passages from the batch in G."""
-    vocab: PositiveInt = 2**12
+    vocab: int = Field(2**12, ge=8)
     """Ids into which the words that BERT reads are hashed."""
     width: PositiveInt = 64
     """C, the channels of BERT."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, permutations
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ NAMES = (
     "Quinn", "Rosa", "Sam", "Tess", "Uma", "Vic", "Wes", "Xena", "Yan", "Zoe", "Amir", "Bea", "Carl", "Dora", "Emil",
     "Flo",
 )  # fmt: skip
-VERBS = ("introduced", "recommended", "compared", "drove")
+VERBS = ("introduced", "recommended", "compared", "led")
 
 
 class Events(Searches):
@@ -23,9 +24,15 @@ class Events(Searches):
     Three of 32 people can take the three parts of an event in six ways, and each way is a passage of its own: every
     search has six passages with the same words, of which one has them in the right parts. 500 sets of six make
     `passages`; searches for a fifth of the sets are held out.
+
+    data: a file or folder of text to be searched instead. Its paragraphs are passages, its sentences what is learned
+    from, and its lines `question <tab> answer` searches, every second of them held out.
     """
 
-    def __init__(self, sets: int = 500, seed: int = 0) -> None:
+    def __init__(self, data: str | Path | None = None, *, sets: int = 500, seed: int = 0) -> None:
+        if data is not None:
+            super().__init__(data)
+            return
         rng = np.random.default_rng(seed)
         drawn = rng.permutation([(*people, verb) for people in combinations(NAMES, 3) for verb in VERBS])[:sets]
         events = [(i, *parts, verb) for i, (*people, verb) in enumerate(drawn) for parts in permutations(people)]

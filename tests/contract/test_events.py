@@ -24,3 +24,15 @@ def test_searches_for_whole_sets_are_held_out():
     assert [search.question for search in task.held_out] == asked
     text = {id: text for id, _, text in task.passages}
     assert [{text[id] for id in search.wanted} for search in task.held_out] == [{passage} for passage in held_out]
+
+
+def test_a_users_text_is_searched_instead(tmp_path):
+    path = tmp_path / "pages.txt"
+    path.write_text("Ben lives in Rome. He bakes.\n\nCleo lives in Oslo. She sells fish.\n\nWho sells fish?\tCleo\n")
+    task = make("events", path)
+    assert [text for _, _, text in task.passages] == [
+        "Ben lives in Rome. He bakes.",
+        "Cleo lives in Oslo. She sells fish.",
+    ]
+    assert [(search.question, search.wanted) for search in task.held_out] == []
+    assert [search.question for search in task.dev] == ["Who sells fish?"]
