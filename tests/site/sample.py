@@ -83,7 +83,7 @@ HOSTILE_FIGURE = (
 
 
 def write_hostile(patterns: Path, family: str, target: str) -> str:
-    """Add the hostile entry, with evidence and figures, to a folder of entries; returns its id."""
+    """Add the hostile entry, with evidence, figures and a decision, to a folder of entries; returns its id."""
     folder = patterns / family / "hostile"
     folder.mkdir(parents=True)
     text = json.dumps(data("hostile", family, target, HOSTILE))  # JSON is YAML
@@ -96,6 +96,10 @@ def write_hostile(patterns: Path, family: str, target: str) -> str:
     (folder / "evidence.json").write_text(json.dumps(evidence), encoding="utf-8")
     (folder / "hero.svg").write_text(HOSTILE_FIGURE, encoding="utf-8")
     (folder / "words.txt").write_text(f"{HOSTILE}\n\n</pre>{HOSTILE}", encoding="utf-8")
+    option = {"pattern": "hostile", "why": HOSTILE, "claim": "c"}
+    decision = {"id": "hostile", "problem": HOSTILE[:150], "forces": [HOSTILE], "options": [option]}
+    with (patterns / "decisions.yaml").open("a", encoding="utf-8") as f:
+        f.write(f"  - {json.dumps(decision)}\n")
     return "hostile"
 
 

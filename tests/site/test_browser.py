@@ -85,7 +85,15 @@ def darken(page: Any) -> None:
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_pages_open_without_fault_in_light_and_dark(open_page, site, viewport):
     patterns = [f"patterns/{id}.html" for id in (site.ordinary, site.hostile)]
-    for path in ["index.html", "patterns/index.html", *patterns, "graph.html", "evidence.html"]:
+    for path in [
+        "index.html",
+        "patterns/index.html",
+        *patterns,
+        "choose.html",
+        "graph.html",
+        "evidence.html",
+        "coverage.html",
+    ]:
         page, wrong = open_page(path, viewport)
         assert page.evaluate(WIDTH) <= viewport["width"], f"{path} is wider than the screen"
         darken(page)
@@ -107,7 +115,15 @@ AXE = """axe.run(document, {
 
 def test_accessibility_in_light_and_dark(open_page, site):
     script = ROOT / "node_modules/axe-core/axe.min.js"
-    for path in ["index.html", "patterns/index.html", f"patterns/{site.ordinary}.html", "graph.html"]:
+    pages = [
+        "index.html",
+        "patterns/index.html",
+        f"patterns/{site.ordinary}.html",
+        "choose.html",
+        "graph.html",
+        "coverage.html",
+    ]
+    for path in pages:
         page, _ = open_page(path)
         page.add_script_tag(path=str(script))
         assert page.evaluate(AXE) == [], path

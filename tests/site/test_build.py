@@ -47,6 +47,22 @@ def test_the_hostile_page_runs_nothing(site):
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", html, re.S)
     assert not [s for s in scripts if "pwned" in s]
     assert "window.pwned=1" in html  # it is there, as text
+    choose = (site.folder / "choose.html").read_text(encoding="utf-8")
+    harmless(choose, ours=frozenset({"script", "style", "body", "img"}))
+    assert "window.pwned=1" in choose
+
+
+def test_what_is_missing_says_so(site):
+    """The hostile entry has two claims, one of them measured and missed, and nothing is proven of it."""
+    html = (site.folder / "coverage.html").read_text(encoding="utf-8")
+    row = re.search(rf'<tr><th scope="row"><a href="patterns/{site.hostile}\.html">.*?</tr>', html, re.S)
+    assert row
+    cells = re.findall(r'<td class="(\w+)"[^>]*>(.*?)</td>', row[0])
+    head = re.findall(r'<th scope="col">(.*?)</th>', html)
+    said = dict(zip(head[1:], cells, strict=True))
+    assert said["Claims"] == ("some", "2")
+    assert said["Hold"] == said["Libraries"] == said["Proven"] == ("none", "none")
+    assert said["Decisions"] == ("some", "1")
 
 
 def test_broken_links_are_found(tmp_path: Path):
