@@ -98,10 +98,10 @@ class InstructionTuning(Reference):
         learned = rows if self.cfg.learn == "row" else rows.where(said(rows), PAD)
         return {"loss": nats_per_token(logits, learned[:, 1:])}
 
-    def log_prob(self, x: Sequence[str], y: Sequence[str] | None = None) -> Tensor:
-        """log p(x | y) in nats of each response, its END included: (B,)."""
+    def log_prob(self, x: Sequence[str], y: Sequence[str] | None = None, model: GPT | None = None) -> Tensor:
+        """log p(x | y) in nats of each response, its END included, of this GPT or another one: (B,)."""
         rows = self.rows(x, y)
-        logits, _ = self.gpt.logits(rows[:, :-1])
+        logits, _ = (model or self.gpt).logits(rows[:, :-1])
         answer = rows.where(said(rows, last=True), PAD)[:, 1:]
         return -F.cross_entropy(logits.transpose(1, 2), answer, ignore_index=PAD, reduction="none").sum(1)
 
