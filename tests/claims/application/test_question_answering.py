@@ -91,8 +91,8 @@ def test_two_supporting_facts(claim):
         marks = {int(number): color for number, color in zip(sources, PALETTE, strict=False)}
         blocks.append(("story", [(w, marks.get(i)) for i, line in enumerate(story, 1) for w in line.split()]))
         blocks.append((last_line, [(text, PALETTE[2] if sources else None)]))
-    fig, ax = figure(7.2, 4.4)
-    show_words(ax, blocks)
+    fig, ax = figure(5.4, 4.4)
+    show_words(ax, blocks, width=56)
     claim.figure(
         "hero",
         fig,
