@@ -93,7 +93,7 @@ def test_wins_against_one_more_draw(claim):
 
     model = untrained(4, candidates=4)
     with torch.no_grad():
-        best, other = model.reward(model.sample(8192)), model.reward(model.scorer.sample(8192))
+        best, other = model.reward(model.sample(4096)), model.reward(model.scorer.sample(4096))
     claim.measure("sampled", ((best > other).double() + 0.5 * (best == other)).mean().item())
 
 
@@ -111,7 +111,7 @@ def test_law_is_that_of_enumerated_draws(claim):
 
 
 def test_one_candidate_is_the_policy(claim):
-    task, settings = Preferences(), {"steps": 40, "cooldown": 0.5, "batch_size": 256, "lr": 5e-3}
+    task, settings = Preferences(), {"steps": 20, "cooldown": 0.5, "batch_size": 256, "lr": 5e-3}
     model = run(BestOfN, {"candidates": 1, **settings}, task=task, evaluate=False).model
     size = {name: getattr(model.cfg, name) for name in ("channels", "heads", "layers")}
     alone = run(GPT, {**size, **settings, "warmup": 0}, task=task, evaluate=False).model

@@ -119,5 +119,5 @@ def test_true_reward_peaks_while_the_learned_one_rises(claim):
         caption="Best of n from n = 1 to 4,096, by three reward models fitted to 512 comparisons. The learned reward "
         "never falls. The true reward rises to a peak (dots) and then falls, because the more one chooses from, the "
         "more the choice is of what the model has wrong. With the judge's own reward there is no peak.",
-        alt="Left: learned reward saturates. Right: true reward peaks near 3 nats and falls; the dashed line rises.",
+        alt="Left: learned reward saturates. Right: true reward peaks near 4 nats and falls; the dashed line rises.",
     )
