@@ -87,6 +87,8 @@ class DenseRetrieval(Retriever):
 
     def __init__(self, cfg: DenseConfig) -> None:
         super().__init__(cfg)
+        if cfg.rivals and cfg.batch_size % cfg.rivals:
+            raise ValueError(f"batch_size={cfg.batch_size} cannot be divided into groups of rivals={cfg.rivals}")
         self.parts = nn.EmbeddingBag(cfg.buckets, cfg.channels, mode="mean")
         self.layers = nn.ModuleList(Layer(cfg.channels, cfg.heads) for _ in range(cfg.layers))
         self.place = nn.Embedding(cfg.context, cfg.channels) if cfg.layers else None
