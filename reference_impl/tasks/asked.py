@@ -21,18 +21,18 @@ NUMBERS = ("one", "two", "three")
 
 
 def questions(things: Things) -> tuple[str, ...]:
-    """All questions about a picture that have one answer, with the answer behind the question mark.
+    """Questions about a picture, with the answer behind the question mark.
 
-    They are about how many things there are, and about color, place or shape of one, where the words name only one.
+    They are about how many things there are, whether a shape is among them (one that is, and one that is not), and
+    color and shape of what lies in a quarter.
     """
+    there = [shape for shape in SHAPES if any(thing.shape == shape for thing in things)]
+    missing = [shape for shape in SHAPES if shape not in there]
     asked = [f"how many shapes? {NUMBERS[len(things) - 1]}"]
-    colors, shapes = (Counter(column) for column in list(zip(*things, strict=True))[:2])
+    asked += [f"is there a {there[0]}? yes", f"is there a {missing[0]}? no"]
     for thing in things:
-        if shapes[thing.shape] == 1:
-            asked.append(f"what color is the {thing.shape}? {thing.color}")
-            asked.append(f"where is the {thing.shape}? {thing.row} {thing.column}")
-        if colors[thing.color] == 1:
-            asked.append(f"what shape is {thing.color}? {thing.shape}")
+        place = f"{thing.row} {thing.column}"
+        asked += [f"what color is {place}? {thing.color}", f"what shape is {place}? {thing.shape}"]
     return tuple(asked)
 
 
@@ -43,10 +43,10 @@ def described(things: Things) -> str:
 
 
 class Asked(Task):
-    """Questions with their answers (x), strings such as `what color is the ring? red`, about pictures (y).
+    """Questions with their answers (x), strings such as `what color is top left? red`, about pictures (y).
 
-    By default 16x16 pictures of one to three crosses, rings and squares in four colors: how many there are, and color,
-    shape and place of one. Two more streams prepare for it: "captions", other pictures with captions, and "text",
+    By default 16x16 pictures of one to three colored shapes: how many there are, whether a shape is among them, and
+    what lies in a quarter. Two more streams prepare for it: "captions", other pictures with captions, and "text",
     questions and answers about scenes that are put into words instead. data: a folder of images of one size with a file
     questions.csv (lines `file name,question,answer`); every fifth line is held out, and there the lines are the
     captions, and the text.
