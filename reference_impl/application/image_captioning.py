@@ -26,10 +26,12 @@ Run
 """
 
 import torch
+import torch.nn.functional as F
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from reference_impl.blocks_words import FIRST, numbered, spelled
+from reference_impl.blocks_writing import PAD
 from reference_impl.core import Batch, Losses, main
 from reference_impl.recurrent.attention_seq2seq import AttentionSeq2Seq, AttentionSeq2SeqConfig, Notes
 
@@ -74,7 +76,9 @@ class ImageCaptioner(AttentionSeq2Seq):
 
     def loss(self, batch: Batch) -> Losses:
         """-log p(x | y) of (2) in nats per word; batch.x is B captions, batch.y (B, C, H, W)."""
-        return super().loss(Batch(numbered(batch.x, self.cfg.words).to(self.device), batch.y))
+        ids = numbered(batch.x, self.cfg.words).to(self.device)
+        # one length for all batches: processes that share the weights have to take as many steps
+        return super().loss(Batch(F.pad(ids, (0, self.cfg.context - ids.shape[1]), value=PAD), batch.y))
 
     def sample(self, n: int, y: Tensor, length: int | None = None) -> list[str]:
         """A caption for each of the n pictures y (n, C, H, W)."""
