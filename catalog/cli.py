@@ -323,7 +323,7 @@ def sample(
         if not classes or label >= classes:
             raise click.UsageError(f"--label {label}: the run has {classes or 'no'} classes")
         y = torch.full((n,), label)
-    elif prompt is not None and cls.task == "captions":
+    elif prompt is not None and (cls.task == "captions" or record["kind"] == "strings"):
         y = [prompt] * n
     elif prompt is not None:
         y = encode(prompt, record["kind"], facts).expand(n, -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,13 @@ from .core import Reference, Task
 
 Passage = tuple[str, str, str]
 """(id, section, text) of a piece of prose; several passages may have the same id."""
+
+
+class Answer(NamedTuple):
+    """What was said, and `id/section` of the passages that were read for it."""
+
+    text: str
+    sources: list[str]
 
 
 class Retriever(Reference):

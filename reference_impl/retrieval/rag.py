@@ -5,9 +5,9 @@ Idea
 
         p(a | q) = sum_z p(z | q) p(a | q, z),                                                    (1)
 
-    with the sum over the k documents found by words, by learned vectors, or by both. One reader copies
-    the sentence most like the question; the other is a GPT that has learned to read the answer out of
-    passages put before the question.
+    with the sum over the k documents found by words, by learned vectors, by both, or by a cross-encoder.
+    One reader copies the sentence most like the question; the other is a GPT that has learned to read
+    the answer out of passages put before the question.
 
 Source
     Lewis et al., "Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks", 2020.
@@ -25,9 +25,11 @@ Run
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -35,10 +37,11 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from reference_impl.blocks_retrieval import Passage, split
+from reference_impl.blocks_retrieval import Answer, Passage, split
 from reference_impl.core import Batch, Losses, Metrics, Optimizers, Phase, Reference, Task, main
 from reference_impl.retrieval.hybrid_retrieval import HybridRetrieval
 from reference_impl.retrieval.lexical_retrieval import LexicalRetrieval
+from reference_impl.retrieval.reranking import Reranking
 from reference_impl.transformer.gpt import GPT
 
 STOP = 1  # the token that ends a passage and an answer; 0 pads and stands for unknown words
@@ -49,10 +52,10 @@ class RAGConfig(GPT.Config, LexicalRetrieval.Config):
 
     reader: Literal["copy", "gpt"] = "copy"
     """What answers from the passages: a sentence is copied, or a GPT reads them."""
-    retriever: Literal["lexical", "dense", "hybrid"] = "lexical"
-    """What finds them: shared words, learned vectors, or the ranks of both."""
+    retriever: Literal["lexical", "dense", "hybrid", "reranking"] = "lexical"
+    """What finds them: words, learned vectors, the ranks of both, or a cross-encoder behind the vectors."""
     retriever_steps: NonNegativeInt = 600
-    """Training steps of the vectors."""
+    """Training steps of each stage of the retriever."""
     top_k: NonNegativeInt = 3
     """Passages to read."""
     answer_words: PositiveInt = 8
@@ -64,13 +67,6 @@ class RAGConfig(GPT.Config, LexicalRetrieval.Config):
     batch_size: PositiveInt = 64
 
 
-class Answer(NamedTuple):
-    """What was said, and `id/section` of the passages that were read for it."""
-
-    text: str
-    sources: list[str]
-
-
 class RAG(Reference):
     """Retrieve, then read, over passages that may be replaced whenever they change."""
 
@@ -80,14 +76,16 @@ class RAG(Reference):
     def __init__(self, cfg: RAGConfig) -> None:
         super().__init__(cfg)
         # without weight on its lexical part a hybrid is dense retrieval
-        weight = {"lexical": 1.0, "dense": 0.0, "hybrid": 0.5}[cfg.retriever]
-        both = HybridRetrieval.Config(k1=cfg.k1, b=cfg.b, steps=cfg.retriever_steps, weight=weight)
-        self.retriever = LexicalRetrieval(cfg) if cfg.retriever == "lexical" else HybridRetrieval(both)
+        both = {"k1": cfg.k1, "b": cfg.b, "weight": 0.5 * (cfg.retriever == "hybrid"), "steps": cfg.retriever_steps}
+        kind = {"lexical": LexicalRetrieval, "reranking": Reranking}.get(cfg.retriever, HybridRetrieval)
+        self.retriever = kind(kind.Config(**{k: v for k, v in both.items() if k in kind.Config.model_fields}))
+        self.by_words = LexicalRetrieval(cfg) if cfg.retriever == "reranking" else None
         self.gpt = GPT(cfg) if cfg.reader == "gpt" else None
         self.know([])
 
     def phases(self) -> Sequence[Phase]:
-        find = [replace(p, name="retriever", step=self.learn_to_find) for p in self.retriever.phases()]
+        own = self.retriever.phases()
+        find = [replace(p, name=f"find, {p.name}", step=partial(self.learn_to_find, p.step)) for p in own]
         return [*find, Phase("train", self.cfg.steps, self.step, self.gpt.optimizers())] if self.gpt else find
 
     def prepare(self, task: Task) -> None:
@@ -101,7 +99,8 @@ class RAG(Reference):
 
     def index(self, passages: Sequence[Sequence[str]]) -> None:
         """Answer from these passages (id, section, text) from now on."""
-        self.retriever.index(passages)
+        for part in filter(None, (self.retriever, self.by_words)):
+            part.index(passages)
 
     @property
     def passages(self) -> list[Passage]:
@@ -111,7 +110,7 @@ class RAG(Reference):
     @property
     def lexical(self) -> LexicalRetrieval:
         """BM25 of the passages, whatever finds them."""
-        return getattr(self.retriever, "lexical", self.retriever)
+        return self.by_words or getattr(self.retriever, "lexical", self.retriever)
 
     def scores(self, question: str) -> Tensor:
         """How well each passage fits: (N,), float64."""
@@ -121,12 +120,12 @@ class RAG(Reference):
         """Rows of the k best passages (default top_k), best first, then in index order."""
         return self.retriever.retrieve(question, self.cfg.top_k if k is None else k)
 
-    def learn_to_find(self, batch: Batch, opt: Optimizers) -> Metrics:
-        """A step of the retriever, towards the passages that have the answers."""
-        losses = self.retriever.loss(Batch([*map(self.evidence, batch.y, batch.x)], batch.y))
-        opt.minimize("main", losses["loss"])
+    def learn_to_find(self, step: Callable[..., Metrics], batch: Batch, opt: Optimizers) -> Metrics:
+        """A step of the retriever's own, towards the passages that have the answers."""
+        own = SimpleNamespace(forward=self.retriever, minimize=opt.minimize, apply=opt.apply, average=opt.average)
+        metrics = step(Batch([*map(self.evidence, batch.y, batch.x)], batch.y), own)
         self.retriever.after_update()
-        return losses
+        return metrics
 
     def evidence(self, question: str, answer: str) -> str:
         """The first of the ten best passages by words that has the answer in it, or else the answer."""

@@ -4,8 +4,9 @@ from functools import cache
 
 import pytest
 
-from reference_impl.core import run
+from reference_impl.core import load, run
 from reference_impl.retrieval.lexical_retrieval import LexicalRetrieval
+from reference_impl.retrieval.rag import RAG
 from reference_impl.tasks import make
 from reference_impl.tasks.searches import SECTIONS_LEFT_OUT, ndcg, pairs, reciprocal_rank
 
@@ -67,3 +68,19 @@ def test_a_users_text(tmp_path):
     path.write_text("One sentence.")
     with pytest.raises(ValueError, match="at least one passage of two sentences"):
         make("searches", path)
+
+
+@pytest.mark.parametrize("retriever", ["lexical", "dense", "hybrid", "reranking"])
+def test_rag_composes_the_retrievers(retriever, tmp_path):
+    path = tmp_path / "notes.txt"
+    text = "\n\n".join(f"Tea number {i} is brewed at {50 + i} degrees." for i in range(12))
+    path.write_text(text + "".join(f"\nHow hot for tea number {i}?\t{50 + i} degrees" for i in range(12)))
+    settings = {"retriever": retriever, "retriever_steps": 2, "batch_size": 4}
+    result = run(RAG, settings, task=make("questions", path), out=tmp_path / "run", log_every=1, evaluate=False)
+    # a stage for the vectors, and one for the cross-encoder
+    assert len(result.history) == 2 * {"lexical": 0, "reranking": 2}.get(retriever, 1)
+    model, _ = load(tmp_path / "run")
+    questions = [f"How hot for tea number {i}?" for i in range(12)]
+    assert model.answers(questions) == result.model.answers(questions)
+    assert [model.retrieve(q) for q in questions] == [model.retriever.retrieve(q, 3) for q in questions]
+    assert all(len(answer.sources) == 3 for answer in model.answers(questions))
