@@ -95,6 +95,7 @@ GAMES = [
     "reference_impl.transformer.bart:BART", "reference_impl.transformer.t5:T5",
     "reference_impl.application.text_summarization:Summarizer",
     "reference_impl.application.question_answering:QuestionAnswering",
+    "reference_impl.adaptation.fine_tuning:FineTuning", "reference_impl.adaptation.lora:LoRA",
     "reference_impl.adaptation.dpo:DPO", "reference_impl.adaptation.reward_model:RewardModel",
     "reference_impl.adaptation.best_of_n:BestOfN",
     "reference_impl.energy.boltzmann_machine:BoltzmannMachine", "reference_impl.energy.energy_based_model:EBM",
