@@ -24,7 +24,7 @@ def trained(reference, dtype, **kw):
         )
     torch.set_default_dtype(dtype)
     try:
-        cfg = {"steps": 6, "batch_size": 16, "cooldown": 0}
+        cfg = {"steps": 4, "batch_size": 16, "cooldown": 0}
         return run(cls, cfg, task=task, log_every=1, evaluate=False, **kw)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -35,7 +35,7 @@ def main(out, shard, dtype, references):
     engine = Engine("cpu", shard=shard)
     for reference in references:
         name = reference.split(":")[1]
-        result = trained(reference, getattr(torch, dtype), engine=engine, out=Path(out) / name, save_every=3)
+        result = trained(reference, getattr(torch, dtype), engine=engine, out=Path(out) / name, save_every=2)
         tensors, _ = gather(result.model)
         sums = {k: t.double().sum().item() for k, t in tensors.items()}
         losses = [[v for v in row.values() if isinstance(v, float)] for row in result.history]

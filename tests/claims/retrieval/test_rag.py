@@ -156,7 +156,7 @@ def test_the_retriever_can_be_exchanged(claim):
     alone = LexicalRetrieval(LexicalRetrieval.Config())
     alone.index(task.passages)
 
-    def ids(model):
+    def found(model):
         return [[model.passages[i][0] for i in model.retrieve(q, DEPTH)] for q in questions]
 
     lexical, seeds = run(RAG, task=task, evaluate=False).model, []
@@ -165,7 +165,7 @@ def test_the_retriever_can_be_exchanged(claim):
         hybrid = run(RAG, {"retriever": "hybrid"}, task=task, seed=seed, evaluate=False).model
         dense = RAG(RAG.Config(retriever="dense"))
         dense.load_state_dict(hybrid.state_dict())
-        seeds.append({"lexical": ids(lexical), "dense": ids(dense.eval()), "hybrid": ids(hybrid)})
+        seeds.append({"lexical": found(lexical), "dense": found(dense.eval()), "hybrid": found(hybrid)})
     mrr = {name: [float(np.mean([*map(reciprocal_rank, s[name], wanted)])) for s in seeds] for name in seeds[0]}
     claim.measure("hybrid", mrr["hybrid"], baseline=mrr["lexical"])
     claim.measure("dense", mrr["hybrid"], baseline=mrr["dense"])
@@ -181,7 +181,7 @@ def test_the_retriever_can_be_exchanged(claim):
         "retrievers",
         fig,
         caption="Held-out questions about the catalog's pages for which a passage of the right pattern is among the k "
-        "that are read: no reader answers more. Words and vectors together are ahead where few passages are read; of "
-        "ten passages, words alone have as many.",
-        alt="Three rising curves over k; that of the hybrid retriever is the highest for small k.",
+        "that are read: no reader answers more. With two to seven passages words and vectors together are ahead; with "
+        "one, vectors alone are as good, with ten, words alone. The first of three seeds.",
+        alt="Three rising curves over k; that of the hybrid retriever is the highest from two passages to seven.",
     )
