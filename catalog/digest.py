@@ -11,11 +11,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from .schema import Claim, Entry
+
+T = TypeVar("T")
 
 DISPLAY = {
     "reference_impl.core.main", "reference_impl.figures", "reference_impl.figures_molecules", "reference_impl.progress",
@@ -24,6 +27,12 @@ DISPLAY = {
 SEEDING = "reference_impl.core.runner"
 """The claim fixture seeds every test with it."""
 PACKAGES = ("reference_impl", "tests")
+
+
+def _of_file(read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Remember what is read of a file until the file changes."""
+    kept = cache(lambda path, mtime: read(path))
+    return lambda path: kept(path, path.stat().st_mtime_ns)
 
 
 def digest(entry: Entry, claim: Claim, root: Path) -> str:
@@ -92,7 +101,7 @@ def _follow(root: Path, module: str, path: Path, seen: set[str], deep: bool = Tr
                     _visit(root, target, seen)
                 else:
                     seen.add(target)
-    for task in _tasks(tree):
+    for task in _tasks(path):
         known = _task_modules(root)
         if deep and task in known:
             _visit(root, f"reference_impl.tasks.{known[task].partition(':')[0]}", seen)
@@ -126,8 +135,10 @@ def _is_task_table(node: ast.AST) -> TypeGuard[ast.Assign]:
     return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "TASKS"
 
 
-def _tasks(tree: ast.Module) -> list[str]:
+@_of_file
+def _tasks(path: Path) -> list[str]:
     """Names of tasks: values of `task = "..."` in class bodies and first arguments of `make("...")`."""
+    tree = _tree(path)
     named = [
         n.value
         for c in tree.body if isinstance(c, ast.ClassDef)
@@ -143,12 +154,15 @@ def _tasks(tree: ast.Module) -> list[str]:
 
 def _data_files(path: Path) -> list[Path]:
     """Files beside a module that it names in a string."""
-    names = {
-        n.value
-        for n in ast.walk(_tree(path))
-        if isinstance(n, ast.Constant) and isinstance(n.value, str) and 0 < len(n.value) < 60
-    }
+    names = _strings(path)
     return sorted(p for p in path.parent.iterdir() if p.name in names and p.is_file() and p.suffix != ".py")
+
+
+@_of_file
+def _strings(path: Path) -> set[str]:
+    """Strings in a module that are short enough for a file's name."""
+    constants = (n.value for n in ast.walk(_tree(path)) if isinstance(n, ast.Constant))
+    return {value for value in constants if isinstance(value, str) and 0 < len(value) < 60}
 
 
 def _path(root: Path, module: str) -> Path | None:
@@ -156,15 +170,12 @@ def _path(root: Path, module: str) -> Path | None:
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
+@_of_file
 def _tree(path: Path) -> ast.Module:
-    return _parse(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _parse(path: Path, mtime: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@_of_file
 def _code(path: Path) -> str:
     # of the table of tasks only the ones in use count, and those are followed
     return "\n".join(_normal(n) for n in _tree(path).body if not _is_task_table(n))
