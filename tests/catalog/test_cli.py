@@ -370,6 +370,15 @@ def test_sample_draws_from_a_run(hopfield: Path, tmp_path: Path) -> None:
         assert (wrong.exit_code, said in wrong.stderr) == (2, True), wrong.output
 
 
+def test_a_question_is_answered_from_ones_own_text(tmp_path: Path) -> None:
+    notes, out = tmp_path / "notes.txt", str(tmp_path / "found")
+    notes.write_text("Tea is brewed at 80 degrees. Green tea, that is.\n\nCoffee wants 93 degrees.\n")
+    done = real("run", "lexical_retrieval", "--data", str(notes), "--out", out)
+    assert done.exit_code == 0, done.output
+    printed = real("sample", "lexical_retrieval", "--from", out, "-n", "1", "--prompt", "How hot for coffee?").stdout
+    assert printed.strip() == "Coffee wants 93 degrees. [notes-2/paragraph]"
+
+
 def test_a_prompt_is_continued(hopfield: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "gpt")
     done = real("run", "gpt", "steps=2", "layers=1", "channels=32", "context=32", "--out", out)
