@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("X_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PY = BIN / ("python.exe" if os.name == "nt" else "python")
-EXTRAS = "reference,data,site,test"
+EXTRAS = "reference,data,site,serve,test"
 
 
 def sh(*command: object, check: bool = True, quiet: bool = False, **env: str) -> int:

@@ -6,11 +6,14 @@ by label it also prints how often a support vector machine, trained on the real 
 """
 
 import argparse
+import importlib
 import statistics
 import time
+from collections.abc import Mapping
 
 import torch
 from sklearn.svm import SVC
+from torch import Tensor
 
 import catalog
 from reference_impl.core import Reference, Score, Task, run
@@ -24,13 +27,34 @@ class Judge:
 
     def __init__(self, task: Task) -> None:
         (x, y), self.held_out = task.splits["train"], task.splits["test"]
-        self.classes, self.svm = task.facts["classes"], SVC(C=10).fit(x[:10_000].flatten(1), y[:10_000])
+        self.classes = task.facts["classes"]
+        self.svm = SVC(C=10, decision_function_shape="ovo").fit(x[:10_000].flatten(1), y[:10_000])
 
     def score(self, model: Reference, n: int = 2000) -> Score:
         """Share of n samples, as many of each class, to which it gives their label; beside it, of held-out images."""
         y, (x, labels) = torch.arange(n) % self.classes, self.held_out
         share, best = self.svm.score(model.sample(n, y).flatten(1), y), self.svm.score(x.flatten(1), labels)
         return Score("conditional accuracy", share, "share", "higher", best, "held-out images")
+
+    def margins(self, x: Tensor) -> Tensor:
+        """Of images, how clearly each belongs to one of two classes, for all pairs: (N, D) -> (N, K (K - 1) / 2)."""
+        return torch.from_numpy(self.svm.decision_function(x.numpy()))
+
+
+def reference(pattern: str) -> type[Reference]:
+    """The class that implements a pattern."""
+    module, _, name = catalog.load()[pattern].implementation.reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def trained(
+    cls: type[Reference], overrides: Mapping[str, object], task: Task, seed: int, precision: str = "fp32"
+) -> tuple[Reference, float]:
+    """A model trained on one thread of the processor, not yet scored, and the CPU seconds that it took."""
+    torch.set_num_threads(1)
+    started, engine = time.process_time(), Engine("cpu", precision)
+    model = run(cls, overrides, task=task, seed=seed, engine=engine, log_every=100, evaluate=False).model
+    return model, time.process_time() - started
 
 
 def main() -> None:
@@ -41,25 +65,20 @@ def main() -> None:
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--precision", default="fp32")
     args = p.parse_args()
-    torch.set_num_threads(1)
-    module, _, name = catalog.load()[args.id].implementation.reference.partition(":")
-    cls = getattr(__import__(module, fromlist=[name]), name)
+    cls = reference(args.id)
     overrides, task = parse(cls.Config, args.overrides), make(cls.task, args.data)
     by_label = cls.task in ("images", "enlarged") and "classes" in cls.Config.model_fields
     judge = Judge(task) if by_label and task.splits["test"][1] is not None else None
     rows: dict[str, list[float]] = {}
     against: dict[str, tuple[float, str]] = {}
     for seed in range(args.seeds):
-        started = time.process_time()
-        result = run(
-            cls, overrides, task=task, seed=seed, engine=Engine("cpu", args.precision), log_every=100, evaluate=False
-        )
-        rows.setdefault("training, CPU seconds", []).append(time.process_time() - started)
+        model, seconds = trained(cls, overrides, task, seed, args.precision)
+        rows.setdefault("training, CPU seconds", []).append(seconds)
         with torch.no_grad():
-            scores = task.evaluate(result.model)
+            scores = task.evaluate(model)
             # references may turn to an unconditional model where the data have no labels
-            if judge and getattr(result.model, "conditional", False):
-                scores.append(judge.score(result.model))
+            if judge and getattr(model, "conditional", False):
+                scores.append(judge.score(model))
         for s in scores:
             rows.setdefault(f"{s.name}, {s.unit}", []).append(s.value)
             if s.baseline is not None:

@@ -18,25 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .catalog import Catalog, Related, RelatedList, Route, Step
-    from .errors import CatalogError, NoPath, Problem, UnknownPattern
+    from .errors import BadQuestion, CatalogError, NoPath, Problem, UnknownPattern
     from .graph import RELATIONS, RelationKind
-    from .loader import load
     from .schema import Entry
     from .search import Hit, Hits
+    from .store import load
 
 _HOME = {
-    "load": "loader",
+    "load": "store",
     "Catalog": "catalog", "Related": "catalog", "RelatedList": "catalog",
     "Route": "catalog", "Step": "catalog",
-    "CatalogError": "errors", "NoPath": "errors", "Problem": "errors", "UnknownPattern": "errors",
+    "BadQuestion": "errors", "CatalogError": "errors", "NoPath": "errors",
+    "Problem": "errors", "UnknownPattern": "errors",
     "RELATIONS": "graph", "RelationKind": "graph",
     "Entry": "schema",
     "Hit": "search", "Hits": "search",
 }  # fmt: skip
 
 __all__ = [
-    "RELATIONS", "Catalog", "CatalogError", "Entry", "Hit", "Hits", "NoPath", "Problem", "Related", "RelatedList",
-    "RelationKind", "Route", "Step", "UnknownPattern", "load",
+    "RELATIONS", "BadQuestion", "Catalog", "CatalogError", "Entry", "Hit", "Hits", "NoPath", "Problem", "Related",
+    "RelatedList", "RelationKind", "Route", "Step", "UnknownPattern", "load",
 ]  # fmt: skip
 
 

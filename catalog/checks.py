@@ -9,30 +9,47 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import evidence
+from . import evidence, sources
 from .catalog import Catalog
 from .errors import Problem, did_you_mean
 from .loader import shown
+from .scaffold import SCHEMA_FILE, schema_text
 from .schema import Entry
 from .strict_yaml import Keys
 
 
 def check(catalog: Catalog) -> list[Problem]:
-    """Everything that entries say of code and tests and that is not so.
+    """Everything that entries say of code and tests and that is not so, and a schema for editors that is out of date.
 
-    The reference's module and class exist; the identifiers of `symbols` occur in it. In a checkout also: every
+    The reference's module and class exist, and have the verbs of `interface` as public methods; the identifiers of
+    `symbols` occur in it. In a checkout also: every
     claim has its test and every test its claim, each claim was measured, and the tests that compare with other
-    libraries exist.
+    libraries exist. An entry without an implementation says nothing of code.
     """
     if catalog.folder is None:
         return []
     root = catalog.folder.resolve().parent
-    problems = [p for e in catalog for p in _reference(catalog, e, root)]
-    if (root / "tests" / "claims").is_dir():
-        for e in catalog:
+    coded = [e for e in catalog if e.implementation]
+    problems = [*_schema(catalog, catalog.folder), *(p for e in coded for p in _reference(catalog, e, root))]
+    problems += [p for e in coded for p in _interface(catalog, e)]
+    if in_checkout(catalog.folder):
+        for e in coded:
             problems += [*_tests(catalog, e, root), *_evidence(catalog, e), *_conformance(catalog, e, root)]
         problems += _strays(catalog, root)
     return sorted(set(problems))
+
+
+def in_checkout(folder: Path) -> bool:
+    """Whether a folder of entries is that of a checkout of this project, with references and tests beside it."""
+    folder = folder.resolve()
+    return folder.name == "patterns" and (folder.parent / "tests" / "claims").is_dir()
+
+
+def _schema(catalog: Catalog, folder: Path) -> Iterator[Problem]:
+    file = folder / SCHEMA_FILE
+    if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != schema_text(catalog.vocabulary):
+        fix = "run `genai-patterns schema --write`"
+        yield Problem(shown(file), 1, 1, "is not the schema of this catalog's entries", fix)
 
 
 def _at(catalog: Catalog, entry: Entry, path: Keys, message: str, fix: str) -> Problem:
@@ -62,6 +79,19 @@ def _reference(catalog: Catalog, entry: Entry, root: Path) -> Iterator[Problem]:
             message = f"symbols[{i}].code: {shown(file)} has no identifier {missing[0]!r}"
             fix = did_you_mean(missing[0], words, "name the identifier that carries the symbol in the code")
             yield _at(catalog, entry, ("symbols", i, "code"), message, fix)
+
+
+def _interface(catalog: Catalog, entry: Entry) -> Iterator[Problem]:
+    try:
+        classes = sources.lineage(catalog, entry)
+    except SyntaxError:
+        return
+    known = sources.methods(classes)
+    for i, verb in enumerate(entry.interface):
+        if classes and verb.verb not in known:
+            message = f"interface[{i}]: {classes[0].name} has no public method {verb.verb!r}"
+            fix = did_you_mean(verb.verb, known, f"it has {', '.join(sorted(known))}")
+            yield _at(catalog, entry, ("interface", i, "verb"), message, fix)
 
 
 def _tests(catalog: Catalog, entry: Entry, root: Path) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ evidence. People call `genai-patterns verify`, which does both.
 
 from __future__ import annotations
 
+import base64
 import datetime
 import math
 import platform
@@ -31,6 +32,8 @@ from .schema import Claim, Entry
 
 MAX_FIGURE = 100_000
 """Bytes of one figure."""
+MAX_PROGRAM = 300_000
+"""Bytes of weights that a page may be asked to load for a demo."""
 SOUNDS = {b"RIFF": ".wav", b"MThd": ".mid"}
 """What a sound file begins with, and its suffix."""
 
@@ -103,6 +106,7 @@ class ClaimRun:
         self.entry, self.claim, self.folder, self.record = entry, claim, folder, record
         self.measures: dict[str, evidence.Measured] = {}
         self.figures: list[evidence.Figure] = []
+        self.programs: list[str] = []
 
     def measure(
         self, name: str, value: float | Sequence[float], baseline: float | Sequence[float] | None = None
@@ -142,6 +146,24 @@ class ClaimRun:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / (name + suffix)).write_bytes(data)
 
+    def program(self, name: str, function: Any, *example: Any, module: Any = None, **facts: Any) -> None:
+        """Keep a function of the trained model as a program that a page can run (`reference_impl.programs`).
+
+        example: tensors of the shapes that it is to be run with. module: whose parameters it uses, where it is neither
+        a module nor a method of one. facts: what else the page has to know: numbers, lists, and images as tensors in
+        [0, 1], which are kept as bytes.
+        """
+        from reference_impl.programs import program, text
+
+        made = program(function, *example, module=module) | {"facts": {k: _plain(v) for k, v in facts.items()}}
+        size = 3 * len(made["data"]) // 4
+        if size > MAX_PROGRAM:
+            raise ValueError(f"program {name!r}: {size} bytes of weights, at most {MAX_PROGRAM}; take a smaller model")
+        self.programs.append(f"{name}.net.json")
+        if self.record:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{name}.net.json").write_text(text(made), encoding="utf-8")
+
     def finish(self) -> None:
         """Fail where a measure is missing or a bar is not met."""
         if missing := sorted(set(self.claim.measures) - set(self.measures)):
@@ -153,6 +175,18 @@ class ClaimRun:
         ]
         if missed:
             raise AssertionError(f"{self.entry.id}.{self.claim.id} does not hold:\n  " + "\n  ".join(missed))
+
+
+def _plain(value: Any) -> Any:
+    """A fact of a program as JSON: numbers with five digits, images as bytes."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if hasattr(value, "detach"):
+        pixels = (255 * value.detach().clamp(0, 1)).round().byte().contiguous().numpy().tobytes()
+        return {"shape": list(value.shape), "bytes": base64.b64encode(pixels).decode()}
+    return value
 
 
 def _numbers(value: float | Sequence[float] | None) -> list[float]:
@@ -193,6 +227,7 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
             digest=digest(this.entry, this.claim, item.config.rootpath),
             measures={name: _finite(m) for name, m in this.measures.items()},
             figures=this.figures,
+            programs=this.programs,
             seconds=seconds,
             device="cpu",
             versions=_versions(),

@@ -1,4 +1,4 @@
-"""Where the entries lie."""
+"""What comes with the package: the entries, and the text for coding agents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 VARIABLE = "CATALOG_PATTERNS"
+TITLE = "Generative-AI patterns"
+"""Name of this project's own catalog; what speaks of its patterns is left out for others."""
 
 
 def folder() -> Path:
@@ -18,3 +20,8 @@ def folder() -> Path:
         return Path(named)
     here = Path(__file__).parent
     return installed if (installed := here / "_patterns").is_dir() else here.parent / "patterns"
+
+
+def skill() -> str:
+    """How to use the catalog from a coding agent."""
+    return (Path(__file__).parent / "skill.md").read_text(encoding="utf-8")

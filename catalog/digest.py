@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TypeGuard, TypeVar
@@ -51,17 +51,31 @@ def digest(entry: Entry, claim: Claim, root: Path) -> str:
     h = hashlib.sha256()
     for node in body:
         h.update(_normal(node).encode())
-    for name in sorted(modules):
-        path = _path(root, name)
-        if path is not None:
-            h.update(name.encode() + b"\0" + _code(path).encode())
-            for data in _data_files(path):
-                h.update(data.name.encode() + b"\0" + data.read_bytes())
+    for part in _contents(root, modules):
+        h.update(part)
     measures = {
         k: m.model_dump(exclude={"what", "unit", "baseline"}, exclude_none=True) for k, m in claim.measures.items()
     }
     h.update(json.dumps({"kind": claim.kind, "measures": measures}, sort_keys=True).encode())
     return h.hexdigest()[:16]
+
+
+def of_code(root: Path, *modules: str) -> str:
+    """16 hex digits of these modules, all that they import from this repository, and the files that they read."""
+    seen: set[str] = set()
+    for module in modules:
+        _visit(root, module, seen)
+    return hashlib.sha256(b"".join(_contents(root, seen))).hexdigest()[:16]
+
+
+def _contents(root: Path, modules: set[str]) -> Iterator[bytes]:
+    """Name and code of each module, and of the data files beside it that it names."""
+    for name in sorted(modules):
+        path = _path(root, name)
+        if path is not None:
+            yield name.encode() + b"\0" + _code(path).encode()
+            for data in _data_files(path):
+                yield data.name.encode() + b"\0" + data.read_bytes()
 
 
 def imports(root: Path, module: str) -> set[str]:

@@ -45,6 +45,10 @@ class UnknownPattern(KeyError):
         return f"no pattern {self.name!r}{hint}"
 
 
+class BadQuestion(ValueError):
+    """What cannot be asked as it stands; `str()` says what is wrong, what exists and what was probably meant."""
+
+
 class NoPath(LookupError):
     """No chain of relations joins two entries."""
 

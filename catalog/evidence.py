@@ -41,6 +41,8 @@ class Record(Model):
     """Of all that the numbers depend on (`catalog.digest`)."""
     measures: dict[str, Measured]
     figures: list[Figure] = Field(default=[])
+    programs: list[str] = Field(default=[])
+    """Names of files in the pattern's folder: functions of the trained model that a page can run."""
     seconds: float
     """CPU seconds of the test."""
     device: str
@@ -68,9 +70,9 @@ def write(folder: Path, evidence: Evidence) -> None:
     aside = folder / ".evidence.json.part"
     aside.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(aside, folder / "evidence.json")
-    kept = {f.file for r in evidence.values() for f in r.figures} | {"evidence.json"}
+    kept = {f.file for r in evidence.values() for f in r.figures} | {p for r in evidence.values() for p in r.programs}
     for stray in folder.iterdir():
-        if stray.suffix in {".svg", ".txt", ".wav", ".mid"} and stray.name not in kept:
+        if stray.name.endswith((".svg", ".txt", ".wav", ".mid", ".net.json")) and stray.name not in kept:
             stray.unlink()
 
 
@@ -96,6 +98,14 @@ def failed_bars(measure: Measure, value: float, baseline: float | None) -> list[
         for name, bar in m.bars.items()
         if not checks[name](bar)
     ]
+
+
+def missed(claim: Claim, record: Record | None) -> list[str] | None:
+    """The bars of a claim that its last run missed, each as a sentence; None where a number was not measured."""
+    if record is None or claim.measures.keys() - record.measures.keys():
+        return None
+    got = record.measures
+    return [said for k, m in claim.measures.items() for said in failed_bars(m, got[k].value, got[k].baseline)]
 
 
 def describe(name: str, bar: object) -> str:

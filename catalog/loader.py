@@ -3,73 +3,79 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
-from . import data, names, strict_yaml
+from . import data, learn, names, strict_yaml, workers
 from .catalog import Catalog
 from .errors import CatalogError, Problem, did_you_mean
-from .graph import RELATIONS, cycles
-from .schema import Decision, Decisions, Entry, Id, Line, Model, Relation
+from .facets import values_of
+from .graph import RelationKind, cycles
+from .schema import About, Decision, Decisions, Relation, Synonyms
+from .stock import Held, Record
+from .store import Documents
+from .store import load as load
 from .strict_yaml import Document
+from .vocabulary import OURS, Vocabulary, declared
 
 M = TypeVar("M", bound=BaseModel)
+BESIDE = ("catalog.yaml", "decisions.yaml", "synonyms.yaml", learn.FILE)
+"""Files beside the families' folders, about the whole catalog."""
+MANY = 500
+"""Files from which on several processes read them: below, starting these takes longer."""
 
 
-class About(Model):
-    """What `catalog.yaml`, beside the families' folders, says."""
-
-    name: Line
-    """Title of the catalog."""
-    families: dict[Id, Line]
-    """Title of each family by the name of its folder, in the order in which they are shown."""
+PARTS = {"failure_modes": ("id", "pattern"), "claims": ("id", "kind"), "sources": ("key",)}
+"""Of these lists, what other entries and the decisions refer to."""
 
 
-@dataclass
 class Draft:
-    """An entry's file on its way to becoming an entry."""
+    """An entry's file on its way to becoming an entry: what is asked of it when all files are compared."""
 
-    path: Path
-    document: Document
-    entry: Entry | None = None
-    relations: dict[int, Relation] = field(default_factory=dict)
-    """The relations that can be read, by their place in the list, also where the rest of the entry cannot."""
+    def __init__(self, path: Path, made: Mapping[str, Any], entry: bytes, vocabulary: Vocabulary) -> None:
+        """made, entry: what `examine` found."""
+        self.path = path
+        self.id = path.stem
+        """What the field `id` has to repeat."""
+        self.entry = entry
+        """The entry as JSON; empty where it is not well-formed."""
+        self.facets: dict[str, list[str]] = made["facets"]
+        self._head: dict[str, Any] = made["head"]
+        stated = self.get("relations", list) or []
+        self.relations: dict[int, Relation] = {
+            i: vocabulary.relation.model_construct(**stated[i]) for i in made["relations"]
+        }
+        """The relations that can be read, by their place in the list, also where the rest of the entry cannot."""
 
-    @property
-    def id(self) -> str:
-        """Its file's stem, which the field `id` has to repeat."""
-        return self.path.stem
+    @cached_property
+    def document(self) -> Document:
+        """The file once more, with the place of each part."""
+        return strict_yaml.read(self.path, shown(self.path))
 
     def get(self, key: str, kind: type) -> Any:
-        """A field as written, where it has the right type; None otherwise."""
-        value = self.document.value.get(key) if isinstance(self.document.value, dict) else None
+        """A field as written, where it has the right type, None otherwise; of lists only what `PARTS` names."""
+        value = self._head.get(key)
         return value if isinstance(value, kind) else None
 
-
-def load(path: str | Path | None = None) -> Catalog:
-    """The catalog in a folder of entries `<family>/<id>.yaml`; by default the one that comes with this package.
-
-    `catalog.yaml` in the folder gives titles to the families; without it a family is called as its folder.
-    `decisions.yaml` says which patterns answer which problem.
-
-    Raises CatalogError, whose `problems` are all that is wrong in all files, each with file, line, column and remedy.
-
-    >>> import catalog
-    >>> catalog.load("no/such/folder")
-    Traceback (most recent call last):
-    catalog.errors.CatalogError: no/such/folder:1:1: there is no such folder; give a folder of <family>/<id>.yaml
-    """
-    catalog, problems = read(path)
-    if problems:
-        raise CatalogError(problems)
-    return catalog
+    def record(self, sound: Container[str]) -> Record:
+        """The entry without its relations to itself and to entries that are not sound."""
+        stated, entry = self._head.get("relations", []), self.entry
+        kept = [r for r in stated if r["target"] in sound and r["target"] != self.id]
+        if len(kept) < len(stated):
+            entry = to_json({**json.loads(entry), "relations": kept})
+        name, family = self._head["name"], self._head["family"]
+        aliases, year = self._head.get("aliases", []), self._head.get("year")
+        return Record(self.id, name, aliases, family, year, kept, self.facets, entry)
 
 
 def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
@@ -87,33 +93,36 @@ def read(path: str | Path | None = None) -> tuple[Catalog, list[Problem]]:
     gc.disable()  # many small objects that all stay: collecting in between would take most of the time
     try:
         files = sorted(find(root, problems))
-        drafts = [draft(file, problems) for file in files]
-        about = read_about(root / "catalog.yaml", sorted({f.parent.name for f in files}), problems)
+        about, vocabulary = read_about(root / "catalog.yaml", sorted({f.parent.name for f in files}), problems)
+        drafts = read_entries(files, vocabulary, problems) if vocabulary else []
         check_places(drafts, about, problems)
         check_names(drafts, problems)
-        check_relations(drafts, problems)
-        decisions = read_decisions(root / "decisions.yaml", drafts, problems)
+        check_relations(drafts, problems, vocabulary or OURS)
+        decisions = read_decisions(root / "decisions.yaml", drafts, problems) if vocabulary else []
+        if os.path.lexists(synonyms := root / "synonyms.yaml"):  # read by catalog.search
+            validate(Synonyms, strict_yaml.read(synonyms, shown(synonyms)), problems)
+        lessons = root / learn.FILE
+        document = strict_yaml.read(lessons, shown(lessons)) if os.path.lexists(lessons) else None
+        taught = validate(learn.Learn, document, problems) if document else None
     finally:
         if collecting:
             gc.enable()
     if not drafts and not problems:
         problems.append(Problem(shown(root), 1, 1, "there is no entry here", "entries are files <family>/<id>.yaml"))
-    sound = {d.id: d for d in drafts if d.entry and d.entry.id == d.id}
-    entries = []
-    for d in sound.values():
-        assert d.entry is not None
-        kept = [r for r in d.entry.relations if r.target in sound and r.target != d.id]
-        entries.append(
-            d.entry if len(kept) == len(d.entry.relations) else d.entry.model_copy(update={"relations": kept})
-        )
-    documents = {d.id: d.document for d in sound.values()}
-    return Catalog(entries, about.name, about.families, root, documents, decisions), sorted(set(problems))
+    sound = {d.id: d for d in drafts if d.entry and d.get("id", str) == d.id}
+    vocabulary = vocabulary or OURS
+    stock = Held((d.record(sound) for d in sound.values()), about.families, vocabulary)
+    documents = Documents(root, stock)
+    catalog = Catalog(stock, about.name, about.families, root, documents, decisions, vocabulary)
+    if document and taught and not problems:  # it speaks of entries, which have to be sound
+        problems += learn.problems(document, taught, catalog)
+    return catalog, sorted(set(problems))
 
 
 def shown(path: Path) -> str:
     """A path as people want to see it: relative where it lies below the working directory."""
-    absolute = Path(os.path.abspath(path))
-    text = str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+    absolute, here = os.path.abspath(path), os.getcwd()
+    text = os.path.relpath(absolute, here) if absolute.startswith(os.path.join(here, "")) else str(path)
     return text.encode("utf-8", "replace").decode()
 
 
@@ -139,32 +148,73 @@ def find(root: Path, problems: list[Problem]) -> Iterator[Path]:
                 yield here / name
             elif not name.endswith(".yaml"):
                 refuse(here / name, "does not end in .yaml", f"rename it to {Path(name).stem}.yaml")
-            elif depth != 0 or name not in {"catalog.yaml", "decisions.yaml"}:
+            elif depth != 0 or name not in BESIDE:
                 refuse(here / name, "lies outside of a family's folder", f"move it to {shown(root)}/<family>/{name}")
 
 
-def draft(path: Path, problems: list[Problem]) -> Draft:
-    """One file, as far as it can be read."""
+def read_entries(files: list[Path], vocabulary: Vocabulary, problems: list[Problem]) -> list[Draft]:
+    """All files, as far as they can be read: many of them in several processes."""
+    found = workers.examine(files, vocabulary) if len(files) >= MANY else None
+    drafts = []
+    for file, (made, entry) in zip(files, found or (examine(file, vocabulary) for file in files), strict=True):
+        problems += [Problem(*problem) for problem in made["problems"]]
+        drafts.append(Draft(file, made, entry, vocabulary))
+    return drafts
+
+
+def examine(path: Path, vocabulary: Vocabulary) -> tuple[dict[str, Any], bytes]:
+    """One file, as far as it can be judged by itself, as plain data that can go to another process.
+
+    First the `head` (the fields that are asked for when files are compared), the places of the `relations` that can
+    be read, the `problems` and the `facets`; second the entry as JSON, empty where it is not well-formed.
+    """
+    problems: list[Problem] = []
     document = strict_yaml.read(path, shown(path))
-    made = Draft(path, document)
-    made.entry = validate(Entry, document, problems)
-    if made.entry:
-        made.relations = dict(enumerate(made.entry.relations))
-    else:
-        for i, raw in enumerate(made.get("relations", list) or []):
-            try:
-                made.relations[i] = Relation.model_validate(raw)
-            except ValidationError:
-                continue  # reported with the entry
-    return made
+    entry = validate(vocabulary.entry, document, problems)
+    value = document.value if isinstance(document.value, dict) else {}
+    head = {key: value[key] for key in ("id", "name", "aliases", "family", "year", "relations") if key in value}
+    for key, kept in PARTS.items():
+        if isinstance(items := value.get(key), list):
+            head[key] = [{k: item[k] for k in kept if k in item} if isinstance(item, dict) else None for item in items]
+    stated = relations if isinstance(relations := head.get("relations"), list) else []
+    made = {
+        "head": head,
+        "relations": [i for i, r in enumerate(stated) if entry or _fits(vocabulary.relation, r)],
+        "problems": [astuple(p) for p in problems],
+        "facets": values_of(entry) if entry else {},
+    }
+    return made, to_json(value) if entry else b""
 
 
-def read_about(path: Path, folders: list[str], problems: list[Problem]) -> About:
-    """What catalog.yaml says; where there is none (or it is broken), a family is called as its folder."""
-    about = validate(About, strict_yaml.read(path, shown(path)), problems) if os.path.lexists(path) else None
-    return about or About.model_construct(
-        name="Patterns", families={f: f.replace("_", " ").capitalize() for f in folders}
-    )
+def _fits(model: type[BaseModel], value: Any) -> bool:
+    try:
+        return bool(model.model_validate(value))
+    except ValidationError:
+        return False
+
+
+def read_about(path: Path, folders: list[str], problems: list[Problem]) -> tuple[About, Vocabulary | None]:
+    """What catalog.yaml says, and the vocabulary it declares; without it, a family is called as its folder.
+
+    There is no vocabulary where the file declares one and has a mistake: entries cannot be judged then.
+    """
+    document = strict_yaml.read(path, shown(path)) if os.path.lexists(path) else None
+    about = validate(About, document, problems) if document else None
+    if about is not None:
+        return about, declared(about)
+    families = {f: f.replace("_", " ").capitalize() for f in folders}
+    said = document.value if document and isinstance(document.value, dict) else {}
+    known = not said.keys() & {"relations", "kinds", "facets", "fields"}
+    return About.model_construct(name="Patterns", families=families), OURS if known else None
+
+
+def vocabulary(path: str | Path | None = None) -> Vocabulary:
+    """What `catalog.yaml` in a folder of entries declares. Raises CatalogError where it has a mistake."""
+    problems: list[Problem] = []
+    found = read_about((data.folder() if path is None else Path(path)) / "catalog.yaml", [], problems)[1]
+    if problems:
+        raise CatalogError(problems)
+    return found or OURS
 
 
 def validate(model: type[M], document: Document, problems: list[Problem]) -> M | None:
@@ -273,6 +323,8 @@ def pattern_fix(pattern: str, name: str, found: str) -> str:
         return PATTERNS[name]
     if pattern == r"\S":
         return PATTERNS["text"]
+    if "=<>" in pattern:
+        return "write words without , = < > ! or |"
     if "\\n" in pattern:
         return PATTERNS["line"] if found.strip() else PATTERNS["text"]
     slug = re.sub(r"[^a-z0-9]+", "_", found.lower()).strip("_0123456789")
@@ -345,11 +397,11 @@ def check_names(drafts: list[Draft], problems: list[Problem]) -> None:
                 problems.append(d.document.problem(path, message, "take it out of one of the two"))
 
 
-def check_relations(drafts: list[Draft], problems: list[Problem]) -> None:
+def check_relations(drafts: list[Draft], problems: list[Problem], vocabulary: Vocabulary) -> None:
     """Targets exist; the rules of each type hold; no relation is stated twice."""
     by_id = {d.id: d for d in drafts}
     arrows: dict[str, dict[str, dict[str, int]]] = {
-        t: defaultdict(dict) for t, kind in RELATIONS.items() if kind.acyclic
+        t: defaultdict(dict) for t, kind in vocabulary.relations.items() if kind.acyclic
     }
     stated: dict[tuple[str, ...], tuple[Draft, int]] = {}
     for d in drafts:
@@ -364,7 +416,7 @@ def check_relations(drafts: list[Draft], problems: list[Problem]) -> None:
                     )
                 )
         for i, r in d.relations.items():
-            path, where, kind = ("relations", i), f"relations[{i}]", RELATIONS[r.type]
+            path, where, kind = ("relations", i), f"relations[{i}]", vocabulary.relations[r.type]
             if r.target == d.id:
                 problems.append(
                     d.document.problem(
@@ -389,7 +441,7 @@ def check_relations(drafts: list[Draft], problems: list[Problem]) -> None:
                 continue
             if kind.acyclic:
                 arrows[r.type][d.id][r.target] = i
-            problems.extend(check_relation(d, i, r, target))
+            problems.extend(check_relation(d, i, r, kind, target))
     for type, graph in arrows.items():
         for cycle in cycles(graph):
             d, i = by_id[cycle[0]], graph[cycle[0]][cycle[1]]
@@ -397,7 +449,7 @@ def check_relations(drafts: list[Draft], problems: list[Problem]) -> None:
             problems.append(d.document.problem(("relations", i), message, "take one of these relations out"))
 
 
-def check_relation(d: Draft, i: int, r: Relation, target: Draft) -> Iterator[Problem]:
+def check_relation(d: Draft, i: int, r: Relation, kind: RelationKind, target: Draft) -> Iterator[Problem]:
     """What the type of a relation asks of its two ends and of the claim that proves it."""
     path, where = ("relations", i), f"relations[{i}]"
     if r.fixes:
@@ -412,10 +464,10 @@ def check_relation(d: Draft, i: int, r: Relation, target: Draft) -> Iterator[Pro
                 (*path, "fixes"), f"{where}.fixes: {target.id} has no failure mode {r.fixes!r}", fix
             )
     year, earlier = d.get("year", int), target.get("year", int)
-    if r.type == "builds_on" and year is not None and earlier is not None and year < earlier:
-        message = f"{where}: {d.id} ({year}) builds on {target.id} ({earlier}), which is younger"
+    if kind.younger and year is not None and earlier is not None and year < earlier:
+        message = f"{where}: {d.id} ({year}) {r.type.replace('_', ' ')} {target.id} ({earlier}), which is younger"
         yield d.document.problem(path, message, "correct a year, or turn the relation round")
-    if allowed := RELATIONS[r.type].claims:
+    if allowed := kind.claims:
         kinds = {
             c["id"]: c.get("kind")
             for c in d.get("claims", list) or []

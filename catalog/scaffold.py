@@ -1,38 +1,60 @@
-"""Help for writing entries: the JSON Schema that editors complete from, and the files of a new entry."""
+"""Help for writing: the JSON Schema that editors complete from, the files of a new entry and of a new catalog."""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .schema import Entry
+from . import strict_yaml
+from .schema import About
+from .vocabulary import OURS, Vocabulary, declared
 
 SCHEMA_FILE = "entry.schema.json"
 """Name of the exported schema in the folder of the entries; the first line of every entry points to it."""
 
 
-def json_schema() -> dict[str, Any]:
-    """What an entry is, as JSON Schema (draft 2020-12)."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Entry.model_json_schema(by_alias=True)}
+def json_schema(vocabulary: Vocabulary = OURS) -> dict[str, Any]:
+    """What an entry of a catalog with this vocabulary is, as JSON Schema (draft 2020-12)."""
+    model = vocabulary.entry.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model}
 
 
-def schema_text() -> str:
-    """The content of `patterns/entry.schema.json`."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+def schema_text(vocabulary: Vocabulary = OURS) -> str:
+    """The content of `entry.schema.json`."""
+    return json.dumps(json_schema(vocabulary), indent=1, ensure_ascii=False) + "\n"
 
 
 def files(id: str, family: str, name: str) -> dict[str, str]:
-    """The files of a new entry, by their path in the checkout: entry, reference and tests, to be filled in."""
+    """The files of a new pattern, by their path in the checkout: entry, reference and tests, to be filled in."""
     cls = "".join(part.capitalize() for part in id.split("_"))
     facts = {"id": id, "family": family, "name": name, "cls": cls, "module": f"reference_impl.{family}.{id}"}
     return {
-        f"patterns/{family}/{id}.yaml": entry_text(facts),
+        f"patterns/{family}/{id}.yaml": entry_text(id, family, name, f"{facts['module']}:{cls}"),
         f"reference_impl/{family}/{id}.py": _REFERENCE.format(**facts),
         f"tests/claims/{family}/test_{id}.py": _TESTS.format(**facts),
     }
+
+
+def starter(name: str, folder: str) -> dict[str, str]:
+    """The files of a new catalog of this name, by their path in it; `folder` is how commands in its README call it."""
+    home = Path(__file__).parent / "starter"
+    files = sorted(p for p in home.rglob("*") if p.suffix in {".yaml", ".md"})
+    texts = {p.relative_to(home).as_posix(): p.read_text(encoding="utf-8") for p in files}
+    texts["catalog.yaml"] = texts["catalog.yaml"].replace("name: Knots", f"name: {scalar(name)}")
+    texts["README.md"] = texts["README.md"].replace("# Knots", f"# {name}").replace("FOLDER", shlex.quote(folder))
+    about = About.model_validate(strict_yaml.parse(texts["catalog.yaml"]).value)
+    return texts | {SCHEMA_FILE: schema_text(declared(about))}
+
+
+def scalar(text: str) -> str:
+    """A text as YAML, in quotes where it would be read as something else without them."""
+    alone = re.fullmatch(r"[^\W_]([\w'()/+.-]| (?! |#))*", text) and isinstance(strict_yaml.plain(text), str)
+    return text if alone and not text.endswith(" ") else json.dumps(text, ensure_ascii=False)
 
 
 def write(root: Path, made: Mapping[str, str]) -> None:
@@ -44,12 +66,11 @@ def write(root: Path, made: Mapping[str, str]) -> None:
         (root / name).write_text(text, encoding="utf-8")
 
 
-def entry_text(facts: Mapping[str, str]) -> str:
+def entry_text(id: str, family: str, name: str, reference: str = "", vocabulary: Vocabulary = OURS) -> str:
     """An entry with every required field, each below what it is for; `validate` asks for what is empty."""
-    schema = json_schema()
-    given = {"id": facts["id"], "name": facts["name"], "family": facts["family"]}
-    given["implementation.reference"] = f"{facts['module']}:{facts['cls']}"
-    lines = _fields(schema, schema["$defs"], given, "", "")
+    schema = json_schema(vocabulary)
+    given = {"id": id, "name": name, "family": family, "implementation.reference": reference}
+    lines = _fields(schema, schema.get("$defs", {}), given, "", "")
     return "\n".join([f"# yaml-language-server: $schema=../{SCHEMA_FILE}", *lines, ""])
 
 
@@ -57,14 +78,19 @@ def _fields(
     model: Mapping[str, Any], defs: Mapping[str, Any], given: Mapping[str, str], path: str, indent: str
 ) -> Iterator[str]:
     for name, field in model["properties"].items():
-        if name not in model["required"]:
+        if name not in model.get("required", ()):
             continue
         inner = _resolve(field, defs)
         allowed = inner.get("enum") or inner.get("items", {}).get("enum")
-        note = " ".join([field.get("description", ""), f"One of {', '.join(allowed)}." if allowed else ""]).strip()
+        note = " ".join(
+            [
+                field.get("description", ""),
+                f"{'Any' if 'items' in inner else 'One'} of {', '.join(allowed)}." if allowed else "",
+            ]
+        ).strip()
         yield from (f"{indent}# {line}" for line in textwrap.wrap(note, 110 - len(indent)))
         if value := given.get(path + name):
-            yield f"{indent}{name}: {json.dumps(value, ensure_ascii=False) if ': ' in value or '#' in value else value}"
+            yield f"{indent}{name}: {value if name == 'reference' else scalar(value)}"
         elif inner.get("type") == "object" and "properties" in inner:
             yield f"{indent}{name}:"
             yield from _fields(inner, defs, given, f"{path}{name}.", indent + "  ")

@@ -17,6 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
 from .errors import Problem
 
@@ -43,6 +52,8 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {w: v for v, words in ((True, "true True TRUE"), (False, "false False FALSE")) for w in words.split()}
 _WORDS |= dict.fromkeys(["null", "Null", "NULL", "~", ""])
+
+_QUOTES = "put quotes round text that starts with & * or !"
 
 Keys = Sequence[str | int]
 
@@ -125,18 +136,23 @@ class _Builder:
         if self.text.startswith("\ufeff"):
             self.problem((1, 1), "begins with a byte order mark", "save it as UTF-8 without one")
             self.text = self.text[1:]
-        if bad := _UNSEEN.search(self.text):  # the parsers disagree on how they report these
+        bad = None if self.text.replace("\n", "").isprintable() else _UNSEEN.search(self.text)
+        if bad:  # the parsers disagree on how they report these
             row, column = self.text.count("\n", 0, bad.start()) + 1, bad.start() - self.text.rfind("\n", 0, bad.start())
             self.stop((row, column), f"character U+{ord(bad.group()):04X}, which cannot be seen", "take it out")
         parser = _Parser(self.text)
         self.take = parser.get_event
         self.take()  # stream start
-        if isinstance(self.take(), yaml.StreamEndEvent):
+        if isinstance(self.take(), StreamEndEvent):
             self.stop((1, 1), "is empty", "write an entry into it, or remove the file")
         self.document.value = self.build(self.take(), ())
         self.take()  # document end
-        if isinstance(event := self.take(), yaml.DocumentStartEvent):
-            self.stop(_at(event), "a second YAML document begins here", "write one document a file; take out the `---`")
+        if isinstance(event := self.take(), DocumentStartEvent):
+            self.stop(
+                _at(event),
+                "a second YAML document begins here",
+                "write one document a file; take out the `---`",
+            )
 
     def problem(self, mark: tuple[int, int], message: str, fix: str) -> None:
         self.document.problems.append(Problem(self.document.file, *mark, message, fix))
@@ -148,48 +164,50 @@ class _Builder:
         raise _Stop
 
     def build(self, event: Any, path: tuple[str | int, ...]) -> Any:
-        quotes = "put quotes round text that starts with & * or !"
-        if isinstance(event, yaml.AliasEvent):
-            self.problem(_at(event), f"the alias *{event.anchor} is not allowed", f"write the value out, or {quotes}")
+        kind = type(event)
+        if kind is AliasEvent:
+            self.problem(_at(event), f"the alias *{event.anchor} is not allowed", f"write the value out, or {_QUOTES}")
             return None
         if event.anchor:
-            self.problem(_at(event), f"the anchor &{event.anchor} is not allowed", f"take it out, or {quotes}")
+            self.problem(_at(event), f"the anchor &{event.anchor} is not allowed", f"take it out, or {_QUOTES}")
         if event.tag:
-            self.problem(_at(event), f"the tag {event.tag!r} is not allowed", f"take it out, or {quotes}")
-        if isinstance(event, yaml.ScalarEvent):
+            self.problem(_at(event), f"the tag {event.tag!r} is not allowed", f"take it out, or {_QUOTES}")
+        if kind is ScalarEvent:
             value = event.value if event.style else plain(event.value)  # style: '' from libyaml, None without
-            if not isinstance(value, str):
+            if type(value) is not str:
                 self.document.raw[path] = event.value
             return value
         if len(path) > MAX_DEPTH:
             self.stop(_at(event), f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
-        if isinstance(event, yaml.SequenceStartEvent):
-            items: list[Any] = []
-            while not isinstance(event := self.take(), yaml.SequenceEndEvent):
-                here = (*path, len(items))
-                self.document.marks[here] = _at(event)
-                items.append(self.build(event, here))
-            return items
-        return self.mapping(path)
+        return self.sequence(path) if kind is SequenceStartEvent else self.mapping(path)
+
+    def sequence(self, path: tuple[str | int, ...]) -> list[Any]:
+        out: list[Any] = []
+        while type(event := self.take()) is not SequenceEndEvent:
+            here = (*path, len(out))
+            self.document.marks[here] = _at(event)
+            out.append(self.build(event, here))
+        return out
 
     def mapping(self, path: tuple[str | int, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        while not isinstance(event := self.take(), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent):
+        take, marks = self.take, self.document.marks
+        while type(event := take()) is not MappingEndEvent:
+            if type(event) is not ScalarEvent:
                 self.stop(_at(event), "a key must be plain text", "write `name: value`")
             key, here = event.value, (*path, event.value)
             if event.anchor or event.tag:
                 self.problem(_at(event), f"the key {key!r} has an anchor or a tag", "take that out")
             if key == "<<" and not event.style:
                 self.problem(_at(event), "the merge key << is not allowed", "write the keys out")
-                self.build(self.take(), here)
+                self.build(take(), here)
             elif key in out:
-                first = f"it stands on line {self.document.marks[here][0]} already: keep one of them"
+                first = f"it stands on line {marks[here][0]} already: keep one of them"
                 self.problem(_at(event), f"the key {key!r} is given twice", first)
-                self.build(self.take(), (*path, f"{key} (again)"))
+                self.build(take(), (*path, f"{key} (again)"))
             else:
-                self.document.marks[here] = _at(event)
-                out[key] = self.build(self.take(), here)
+                marks[here] = _at(event)
+                out[key] = self.build(take(), here)
         return out
 
 
@@ -206,7 +224,8 @@ def plain(text: str) -> Any:
 
 
 def _at(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _syntax_fix(text: str, line: int) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from . import evidence
 from .catalog import Catalog
+from .checks import in_checkout
 from .digest import digest
 from .schema import Claim, Entry
 
@@ -23,11 +24,8 @@ Todo = tuple[Entry, Claim]
 
 
 def root_of(catalog: Catalog) -> Path | None:
-    """The checkout that the catalog's entries lie in; None where they are installed."""
-    if catalog.folder is None:
-        return None
-    root = catalog.folder.resolve().parent
-    return root if (root / "tests" / "claims").is_dir() else None
+    """The checkout that the catalog's entries lie in; None where they are installed, or a catalog of their own."""
+    return catalog.folder.resolve().parent if catalog.folder and in_checkout(catalog.folder) else None
 
 
 def stale(catalog: Catalog, root: Path) -> list[Todo]:
@@ -80,7 +78,7 @@ def verify(
     catalog = load()
     root = root_of(catalog)
     if root is None:
-        print("verify needs a checkout of the project: the installed package has no tests", file=sys.stderr)
+        print("verify needs a checkout of the project: no tests lie beside these entries", file=sys.stderr)
         return 2
     prune(catalog, root)
     todo = select(catalog, root, [] if all else ids, changed, sample, shard)

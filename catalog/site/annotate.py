@@ -6,19 +6,26 @@ Docstrings and full-line comments become the prose; what is left keeps its line 
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import accumulate, groupby, takewhile
 
 from pygments import lex
 from pygments.lexers import PythonLexer
 from pygments.token import STANDARD_TYPES, Token
 
+from ..difference import Part, compared
 from .text import block, escape
 
+ALIKE = 0.6
+"""The share of words and signs that a line and what it became have in common, at least."""
+Span = tuple[int, int]
+"""Columns from which and to which something reaches."""
+_HUNK = '<span class="line hunk">…\n</span>'
 _PRAGMA = re.compile(r"#\s*(fmt|type|noqa|ruff|pyright|pragma)\b")
 
 
@@ -31,6 +38,7 @@ class Row:
     """Line numbers, from 1."""
 
 
+@lru_cache(maxsize=256)
 def rows(source: str) -> list[Row]:
     """The module in rows: a new one at each class, function, method and full-line comment."""
     tree, lines = ast.parse(source), source.splitlines()
@@ -59,7 +67,7 @@ def rows(source: str) -> list[Row]:
         stripped = text.strip()
         if i in docs:
             end, doc = docs[i]
-            row.prose.append(_docstring(doc))
+            row.prose.append(docstring(doc))
             if not row.code:  # the module's own
                 found.append(Row())
             i = end + 1
@@ -73,7 +81,7 @@ def rows(source: str) -> list[Row]:
             while i <= len(lines) and lines[i - 1].strip().startswith("#"):
                 comment.append(lines[i - 1].strip().removeprefix("#").removeprefix(" "))
                 i += 1
-            row.prose.append(_docstring("\n".join(comment).strip("- \n")))
+            row.prose.append(docstring("\n".join(comment).strip("- \n")))
             continue
         if i in starts and row.code:
             found.append(row := Row())
@@ -86,7 +94,7 @@ def rows(source: str) -> list[Row]:
     return [r for r in found if r.code or r.prose]
 
 
-def _docstring(text: str) -> str:
+def docstring(text: str) -> str:
     """A docstring's plain text as Markdown: `Idea` above an indented paragraph becomes a small heading."""
     out = []
     for part in re.split(r"\n(?=\S)", text):
@@ -98,30 +106,72 @@ def _docstring(text: str) -> str:
     return re.sub(r"(?<![*\w])\*(?![*])|(?<=\w)\*(?=\w)", r"\\*", "\n".join(out)).strip()
 
 
-def highlighted(source: str, symbols: Mapping[str, str] | None = None) -> list[str]:
-    """The HTML of each line, colored; identifiers in `symbols` carry their meaning as a title."""
-    names = symbols or {}
-    classes = STANDARD_TYPES  # the class of a token's type, as style sheets know it
-    lines = [""]
-    for kind, value in lex(source, PythonLexer(stripnl=False)):
-        for n, part in enumerate(value.split("\n")):
-            if n:
-                lines.append("")
-            if not part:
-                continue
-            text, css = escape(part), classes.get(kind, "")
-            if part in names and kind in Token.Name:
-                text = f'<span class="symbol" title="{escape(names[part])}">{text}</span>'
-            lines[-1] += f'<span class="{css}">{text}</span>' if css and kind not in Token.Text else text
+@dataclass(frozen=True)
+class Mark:
+    """A symbol of the objective, by the identifier that carries it."""
+
+    number: int
+    """Its row in the table of symbols has the id `symbol-<number>`."""
+    meaning: str
+    line: int
+    """Where it is defined: there the identifier leads back to the table."""
+
+
+def highlighted(
+    source: str, symbols: Mapping[str, Mark] | None = None, spans: Mapping[int, Sequence[Span]] | None = None
+) -> list[str]:
+    """The HTML of each line, colored. Identifiers in `symbols` are marked with the number of their row; `spans` are
+    stretches of a line, by its index, that are marked as changed."""
+    lines, linked = [], set[str]()
+    for number, tokens in enumerate(_tokens(source), 1):
+        changed, width, out = (spans or {}).get(number - 1, ()), 0, ""
+        for css, part, is_name in tokens:
+            text = _changed(part, width, changed) if changed else escape(part)
+            if symbols and is_name and (mark := symbols.get(part)):
+                text = _symbol(text, mark, part not in linked and mark.line == number)
+                linked |= {part} if mark.line == number else set()
+            out += f'<span class="{css}">{text}</span>' if css else text
+            width += len(part)
+        lines.append(out)
     return lines
 
 
-def listing(source: str, symbols: Mapping[str, str] | None = None) -> str:
+@lru_cache(maxsize=1024)
+def _tokens(source: str) -> list[list[tuple[str, str, bool]]]:
+    """Each line in pieces: the class of its type, as style sheets know it, its text, whether it is a name."""
+    lines: list[list[tuple[str, str, bool]]] = [[]]
+    for kind, value in lex(source, PythonLexer(stripnl=False)):
+        css = STANDARD_TYPES.get(kind, "") if kind not in Token.Text else ""
+        for n, part in enumerate(value.split("\n")):
+            if n:
+                lines.append([])
+            if part:
+                lines[-1].append((css, part, kind in Token.Name))
+    return lines
+
+
+def _symbol(text: str, mark: Mark, link: bool) -> str:
+    """An identifier that carries a symbol; where it is defined, it leads back to the symbol's row."""
+    about = f'class="symbol" data-symbol="{mark.number}" title="{escape(mark.meaning)}"'
+    return f'<a href="#symbol-{mark.number}" {about}>{text}</a>' if link else f"<span {about}>{text}</span>"
+
+
+def _changed(part: str, start: int, spans: Iterable[Span]) -> str:
+    """A token that starts at a column, with what lies in the spans marked."""
+    out, at = "", 0
+    for begin, end in spans:
+        left, right = max(begin - start, at), min(end - start, len(part))
+        if left < right:
+            out += f"{escape(part[at:left])}<mark>{escape(part[left:right])}</mark>"
+            at = right
+    return out + escape(part[at:])
+
+
+def listing(source: str, symbols: Mapping[str, Mark] | None = None) -> str:
     """The module as rows of prose and code; line n has the id `L<n>`."""
     lines = highlighted(source, symbols)
     body = "".join(_row(row, lines) for row in rows(source))
-    # a section, because the search plugin ends an exclusion at the first closing tag of the same name
-    return f'<section class="annotated no-copy" data-search-exclude>{body}</section>'
+    return f'<section class="annotated no-copy">{body}</section>'
 
 
 def _row(row: Row, lines: list[str]) -> str:
@@ -129,10 +179,12 @@ def _row(row: Row, lines: list[str]) -> str:
     if not row.code:
         return f'<div class="row lead"><div class="prose">{prose}</div></div>'
     code = "".join(
-        f'<span class="line" id="L{n}" data-n="{n}"{_indent(lines[n - 1])}>{lines[n - 1]}\n</span>' for n in row.code
+        f'<span class="line" id="L{n}"{_indent(lines[n - 1])}>'
+        f'<a class="n" href="#L{n}" tabindex="-1" aria-hidden="true" data-n="{n}"></a>{lines[n - 1]}\n</span>'
+        for n in row.code
     )
     return (
-        f'<div class="row"><div class="prose">{prose}</div>'
+        f'<div class="row" style="--lines:{len(row.code)}"><div class="prose">{prose}</div>'
         f'<div class="code highlight no-copy"><pre><code>{code}</code></pre></div></div>'
     )
 
@@ -149,7 +201,7 @@ def line_of(source: str, name: str) -> int | None:
     return found[1] if found else None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)
 def _places(source: str) -> dict[str, tuple[int, int]]:
     """For each identifier of the module the kind of its best place, 0 for a definition, and the line."""
     found: dict[str, tuple[int, int]] = {}
@@ -172,30 +224,87 @@ def imports(source: str, module: str) -> bool:
     return any(isinstance(n, ast.ImportFrom) and n.module == module for n in ast.parse(source).body)
 
 
-def changes(old: str, new: str, context: int = 2) -> tuple[str, int, int]:
+@lru_cache(maxsize=256)
+def changes(old: str, new: str) -> tuple[str, int, int]:
     """The difference of two sources' code, without their prose, as HTML; and how many lines came and went."""
-    a, olds = _code(old)
-    b, news = _code(new)
-    out: list[str] = []
-    plus = minus = 0
-    for group in difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_grouped_opcodes(context):
-        out.append('<span class="line hunk">…\n</span>' if out else "")
-        for tag, i1, i2, j1, j2 in group:
-            if tag == "equal":
-                out += [_change(" ", news[j]) for j in range(j1, j2)]
-                continue
-            out += [_change("-", olds[i]) for i in range(i1, i2)] + [_change("+", news[j]) for j in range(j1, j2)]
-            minus, plus = minus + i2 - i1, plus + j2 - j1
-    code = "".join(out)
-    html = f'<div class="diff highlight no-copy" data-search-exclude><pre tabindex="0"><code>{code}</code></pre></div>'
-    return html, plus, minus
+    texts, numbers = [["", *source.splitlines()] for source in (old, new)], [_code(old), _code(new)]
+    codes = [[text[n] for n in side] for text, side in zip(texts, numbers, strict=True)]
+    found = compared(codes[0], codes[1])
+    # the source of each line, 0 for the old one, and its number there
+    places = [(0, numbers[0][x.old]) if x.sign == "-" else (1, numbers[1][x.new]) for x in found]
+    lines = [(x.sign, texts[side][n]) for x, (side, n) in zip(found, places, strict=True)]
+    marked = words(lines)
+    # each source is colored as a whole, since a line alone may be the middle of a string
+    spans = [{n - 1: marked[i] for i, (at, n) in enumerate(places) if at == side and i in marked} for side in (0, 1)]
+    colored = [["", *highlighted(source, spans=of)] for source, of in zip((old, new), spans, strict=True)]
+    return _difference([(sign, colored[side][n]) for (sign, _), (side, n) in zip(lines, places, strict=True)])
 
 
-def _code(source: str) -> tuple[list[str], list[str]]:
-    """Lines of code as text and as HTML, one blank line between rows."""
-    lines, colored = ["", *source.splitlines()], ["", *highlighted(source)]
-    numbers = [n for row in rows(source) for n in [*row.code, 0]]
-    return [lines[n] for n in numbers], [colored[n] for n in numbers]
+@lru_cache(maxsize=256)
+def parts(found: tuple[Part, ...]) -> tuple[str, int, int]:
+    """Methods that one class says anew against those of another as HTML; and how many lines came and went."""
+    out: list[tuple[str, str]] = []
+    for part in found:
+        lines = [(line[0], line[2:]) for line in part.lines]
+        colored = highlighted("\n".join(text for _, text in lines), spans=words(lines))
+        out += [("…", "")] if out else []
+        out += [(sign, html) for (sign, _), html in zip(lines, colored, strict=False)]
+    return _difference(out)
+
+
+def _difference(lines: Sequence[tuple[str, str]]) -> tuple[str, int, int]:
+    """Signs and the HTML of their lines as a listing."""
+    code = "".join(_HUNK if sign == "…" else _change(sign, html) for sign, html in lines)
+    signs = [sign for sign, _ in lines]
+    html = f'<div class="diff highlight no-copy"><pre tabindex="0"><code>{code}</code></pre></div>'
+    return html, signs.count("+"), signs.count("-")
+
+
+def words(lines: Sequence[tuple[str, str]]) -> dict[int, list[Span]]:
+    """The stretches that changed within lines, by their index: each line that went is held against the one most like
+    it of those that came in its place, in their order."""
+    found: dict[int, list[Span]] = {}
+    at = 0
+    for sign, group in groupby(lines, key=lambda line: line[0]):
+        n = len(list(group))
+        if sign == "-":
+            came = list(takewhile(lambda i: lines[i][0] == "+", range(at + n, len(lines))))
+            for i in range(at, at + n):
+                alike, pair = max(((_alike(lines[i][1], lines[j][1]), -j) for j in came), default=(0.0, 0))
+                if alike >= ALIKE:
+                    found[i], found[-pair] = _spans(lines[i][1], lines[-pair][1])
+                    came = [j for j in came if j > -pair]
+        at += n
+    return found
+
+
+def _alike(old: str, new: str) -> float:
+    """The share of words and signs that two lines have in common."""
+    a, b = ([t for t in _split(text) if not t.isspace()] for text in (old, new))
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    return matcher.ratio() if matcher.quick_ratio() >= ALIKE else 0.0
+
+
+def _split(text: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", text)
+
+
+def _spans(old: str, new: str) -> tuple[list[Span], list[Span]]:
+    """Columns of what is in the one line and not in the other, word by word."""
+    a, b = _split(old), _split(new)
+    starts = [list(accumulate(map(len, words), initial=0)) for words in (a, b)]
+    gone: list[Span] = []
+    came: list[Span] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag != "equal":
+            gone += [(starts[0][i1], starts[0][i2])] if i1 < i2 else []
+            came += [(starts[1][j1], starts[1][j2])] if j1 < j2 else []
+    return gone, came
+
+
+def _code(source: str) -> list[int]:
+    """Numbers of the lines of code, and 0 after each row."""
+    return [n for row in rows(source) for n in [*row.code, 0]]
 
 
 def _change(sign: str, text: str) -> str:

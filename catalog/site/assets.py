@@ -1,4 +1,4 @@
-"""What the site takes from npm: KaTeX and three typefaces. Nothing of it is committed.
+"""What the site takes from npm: KaTeX, three typefaces and the search library. Nothing of it is committed.
 
 `python -m catalog.site.assets` installs it into node_modules, as package-lock.json says.
 """
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .book import ROOT
@@ -36,13 +37,27 @@ def staged(root: Path = ROOT) -> dict[str, bytes]:
         folder = modules / "@fontsource-variable" / font
         files |= {f"assets/fonts/{font}-{cut}.woff2": folder / "files" / f"{font}-{cut}.woff2" for cut in cuts}
         files[f"assets/fonts/{font}-LICENSE"] = folder / "LICENSE"
-    sheet = katex / "katex.min.css"
-    for path in [sheet, *files.values()]:
+    files["assets/minisearch-LICENSE"] = modules / "minisearch" / "LICENSE.txt"
+    sheet, finder = katex / "katex.min.css", modules / "minisearch" / "dist" / "umd" / "index.js"
+    for path in [sheet, finder, *files.values()]:
         if not path.is_file():
             raise MissingAssets(f"{path}: missing; run `python -m catalog.site.assets`, which installs it with npm")
     # the older formats that the sheet names beside woff2 are not staged
     css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("[a-z]+"\)', "", sheet.read_text(encoding="utf-8"))
-    return {name: path.read_bytes() for name, path in files.items()} | {"assets/katex/katex.min.css": css.encode()}
+    css = css.replace("font-display:block", "font-display:swap")  # a formula is to be read before its type is there
+    made = {"assets/katex/katex.min.css": css, "assets/minisearch.js": uncommented(finder.read_text(encoding="utf-8"))}
+    return {name: path.read_bytes() for name, path in files.items()} | {n: text.encode() for n, text in made.items()}
+
+
+def uncommented(script: str) -> str:
+    """A script without the comments that fill whole lines, which are most of it, and without its map."""
+    return re.sub(r"^[ \t]*(/\*[\s\S]*?\*/|//.*)\n?", "", script, flags=re.M)
+
+
+def without_fonts(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The site's own files for pages without typefaces from npm: style sheets that ask for none."""
+    face = re.compile(rb"@font-face \{[^}]*\}\n")
+    return {name: face.sub(b"", data) if name.endswith(".css") else data for name, data in files.items()}
 
 
 def node(*args: str, tool: str = "node", **options: object) -> subprocess.CompletedProcess[str]:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from ..evidence import Figure, Record, describe_bars
-from ..graph import SHOWN, Edge
-from ..schema import Claim, Entry, Measure, Option, Source
-from . import annotate, svg
+from .. import difference
+from ..evidence import Figure
+from ..export import bibtex
+from ..export.works import links
+from ..graph import Edge
+from ..schema import Claim, Entry, Facets, Option, Source
+from . import annotate, cards, demos, neighborhood, structured, svg
 from .book import Book
+from .claims import card as claim_card
+from .claims import cite, copy, legend, source, state_of, tally
 from .text import block, escape, inline, line, math, plain
 
 WORDS = {
-    "likelihood": "Likelihood", "latent": "Latent code", "data": "Data", "sampling": "Sampling",
+    "data": "Data", "likelihood": "Likelihood", "latent": "Latent code", "sampling": "Sampling",
     "training": "Learns by",
 }  # fmt: skip
 """Facets that are words, and how the page calls them."""
-KINDS = {
-    "exact": "an identity", "analytic": "against a closed form", "scaling": "a fitted exponent",
-    "comparative": "against a baseline", "limit": "a known weakness, run",
-}  # fmt: skip
+VIEW_BOX = re.compile(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
+"""Width and height of a drawing."""
+ARROW = ' <span class="arrow" role="img" aria-label="against">→</span> '
+INCLUDES = '<link rel="stylesheet" href="../assets/pattern.css"><script defer src="../assets/pattern.js"></script>'
+"""What these pages need besides what all pages have."""
 
 
 def page(book: Book, entry: Entry) -> str:
@@ -28,34 +35,38 @@ def page(book: Book, entry: Entry) -> str:
     sections = [
         ("", head(book, entry)),
         ("Problem", problem(entry)),
-        ("Solution", div("solution", block(entry.solution))),
+        ("Solution", div("solution", block(entry.solution)) if entry.solution else ""),
+        ("Try it", demos.on_page(book, entry.id)),
         ("Objective", objective(book, entry)),
         ("Structure", structure(entry)),
-        ("Evidence", claims(book, entry)),
+        ("Evidence", claims(book, entry) if entry.claims else ""),
         ("Pictures", pictures(book, entry)),
         ("Consequences", consequences(entry)),
         ("Choose it for", choices(book, entry)),
         ("Failure modes", failures(book, entry)),
         ("Misconceptions", misconceptions(entry)),
-        ("Run it", run(entry)),
+        ("Run it", run(book, entry)),
         ("Reference, annotated", reference(book, entry)),
         changes(book, entry),
-        ("Related patterns", related(book, entry)),
-        ("Known uses", bullets(entry.known_uses)),
-        ("Sources", sources(entry)),
+        (f"Related {book.things}", related(book, entry)),
+        ("Known uses", bullets(entry.known_uses) if entry.known_uses else ""),
+        ("Sources", sources(entry) if entry.sources else ""),
+        ("How to cite", citation(book, entry)),
     ]
-    front = {"title": plain(entry.name), "description": plain(entry.summary), "hide": "[navigation, tags]"}
-    tags = [plain(t) for t in [entry.name, *entry.aliases, book.families[entry.family]]]
-    return front_matter(front, tags) + "\n".join(
-        f"## {title}\n\n{body}\n" if title else f"{body}\n" for title, body in sections if body
+    front = {"title": plain(entry.name), "description": plain(entry.summary), "hide": "[navigation]"}
+    front |= {"card": cards.path_of(entry.id)} if cards.available(book) else {}
+    return (
+        front_matter(front)
+        + INCLUDES
+        + structured.of_entry(book, entry)
+        + "\n\n"
+        + "\n".join(f"## {title}\n\n{body}\n" if title else f"{body}\n" for title, body in sections if body)
     )
 
 
-def front_matter(fields: dict[str, str], tags: list[str] | None = None) -> str:
+def front_matter(fields: dict[str, str]) -> str:
     """The YAML above a page; values have gone through `plain`, so that quotes hold them."""
     rows = [f"{k}: {v}" if v.startswith("[") else f'{k}: "{v}"' for k, v in fields.items()]
-    if tags:
-        rows += ["tags:", *(f'  - "{t}"' for t in tags), "search: {boost: 2}"]
     return "\n".join(["---", *rows, "---", "", ""])
 
 
@@ -83,19 +94,60 @@ def chip(e: Entry, prefix: str = "") -> str:
 
 
 def head(book: Book, e: Entry) -> str:
-    """Name, summary, the pattern's picture and its facts: what one sees first."""
-    family = book.families[e.family]
-    also = f'<p class="also">Also called {", ".join(escape(a) for a in e.aliases)}</p>' if e.aliases else ""
+    """What one sees first: name, summary, picture, what it is for, when to take it, and what one chooses by."""
     hero = next(((f, c) for f, c in book.pictures(e.id) if Path(f.file).stem == "hero"), None)
-    picture = figure(book, e, *hero) if hero else ""
+    picture = div("hero", figure(book, e, *hero, at_once=True)) if hero else ""
+    intent = div("intent", block(e.intent)) if e.intent else ""
+    chosen, rest = facts(e)
+    also = [("Also called", ", ".join(map(escape, e.aliases)))] if e.aliases else []
+    told = disclosed("More facts, other names" if rest else "Other names", rest + also) if rest + also else ""
+    aside = f"{verdict(book, e) if e.claims else ''}{placed(book, e)}{terms(chosen)}{told}"
+    parts = picture + intent + when(e) + (div("deciding", aside) if aside else "")
+    shape = " wide" if hero and stretched(book.figures[e.id].get(hero[0].file, "")) else "" if hero else " bare"
     return (
-        f'<div class="head f-{e.family}">'
-        f'<p class="crumbs"><a href="index.html">Patterns</a> <span aria-hidden="true">/</span>'
-        f' <a href="index.html#family={e.family}">{escape(family)}</a></p>'
-        f'<h1 id="{e.id}">{escape(e.name)}</h1><p class="lede">{inline(e.summary)}</p>{also}</div>\n\n'
-        f'<div class="overview"><div>{picture}{div("intent", block(e.intent))}</div>'
-        f"<div>{verdict(book, e)}{facts(e)}</div></div>"
+        f'<div class="head f-{e.family}"><p class="crumbs"><a href="index.html">{book.things.capitalize()}</a> '
+        f'<span aria-hidden="true">/</span> <a href="index.html#family={e.family}">{escape(book.families[e.family])}'
+        f'</a></p><h1 id="{e.id}">{escape(e.name)}</h1><p class="lede">{inline(e.summary)}</p>{about(e)}{tags(e)}'
+        "</div>\n\n" + (f'<div class="overview{shape}">{parts}</div>' if parts else "")
     )
+
+
+def stretched(figure: str) -> bool:
+    """Whether a drawing is so much wider than high that it needs the whole width."""
+    box = VIEW_BOX.search(figure)
+    return box is not None and float(box[1]) > 2.6 * float(box[2])
+
+
+def about(e: Entry) -> str:
+    """Kind, year, status and difficulty in a line."""
+    said = [words(e.kind)] if e.kind else []
+    said += [str(e.year)] if e.year else []
+    said += [e.status] if e.status else []
+    if e.difficulty:
+        dots = "●" * e.difficulty + "○" * (5 - e.difficulty)
+        level = f'<span class="level" role="img" aria-label="{e.difficulty} of 5">{dots}</span>'
+        said.append(f"difficulty {level}")
+    return f'<p class="about">{" · ".join(said)}</p>' if said else ""
+
+
+def tags(e: Entry) -> str:
+    """The tags, each a link to what else has it."""
+    links = (f'<a href="../tags.html#tag-{tag}">{words(tag)}</a>' for tag in e.tags)
+    return f'<p class="tags">{" ".join(links)}</p>' if e.tags else ""
+
+
+def when(e: Entry) -> str:
+    """When to take it, and when not."""
+    cells = [("Use it when", "good", e.use_when), ("Avoid it when", "bad", e.avoid_when)]
+    return balance(cells, "balance advice", "h2")
+
+
+def balance(cells: list[tuple[str, str, list[str]]], cls: str = "balance", heading: str = "h3") -> str:
+    """Lists side by side, what speaks for it and what against."""
+    said = "".join(
+        f"<div><{heading}>{title}</{heading}>{bullets(texts, way)}</div>" for title, way, texts in cells if texts
+    )
+    return said and div(cls, said)
 
 
 def verdict(book: Book, e: Entry) -> str:
@@ -106,39 +158,56 @@ def verdict(book: Book, e: Entry) -> str:
     return f'<p class="verdict"><a href="#evidence">{said}</a></p>'
 
 
-def tally(states: list[list[str] | None]) -> str:
-    """How many of the claims with these missed bars hold, and how many nobody measured."""
-    n, held, unknown = len(states), states.count([]), states.count(None)
-    if unknown == n:
-        return f"{n} claim{'s' * (n != 1)}, not measured yet"
-    return f"{held} of {n} claims hold" + (f", {unknown} not measured yet" if unknown else "")
+def placed(book: Book, e: Entry) -> str:
+    """What became of it in the tournament."""
+    if (t := book.tournament) is None:
+        return ""
+    return "".join(
+        f'<p class="verdict"><a href="../tournament.html#{key}" title="{escape(arena.said(e.id))}">'
+        f"Tournament, {escape(key)}</a>: {escape(arena.standing(e.id))}</p>"
+        for key, arena in t.of(e.id)
+    )
 
 
-def state_of(missed: list[str] | None) -> tuple[str, str]:
-    """Class and words for what a measurement came to."""
-    if missed is None:
-        return "open", "not measured yet"
-    return ("miss", "does not hold") if missed else ("hold", "holds")
+Terms = list[tuple[str, str]]
+"""What is said of something, term by term, as HTML."""
 
 
-def facts(e: Entry) -> str:
-    """The facets as a list of terms."""
-    f = e.facets
-    dots = "●" * e.difficulty + "○" * (5 - e.difficulty)
-    level = f'<span class="level" role="img" aria-label="{e.difficulty} of 5">{dots}</span>'
-    rows = [("Kind", words(e.kind)), ("Introduced", str(e.year)), ("Status", e.status), ("Difficulty", level)]
-    for name, title in WORDS.items():
-        value = getattr(f, name)
-        rows.append((title, ", ".join(map(words, value)) if isinstance(value, list) else words(value)))
-    rows.append(("Steered by", ", ".join(f.conditioning) or "nothing"))
-    rows.append(("Calls per sample", inline(f.nfe)))
-    rows.append(("Pretrained model", "needed" if f.needs_pretrained else "not needed"))
-    rows += [("Training step", inline(f.cost.train)), ("One sample", inline(f.cost.sample))]
-    return '<dl class="facts">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in rows) + "</dl>"
+def facts(e: Entry) -> tuple[Terms, Terms]:
+    """The facets by which one chooses, five at most, and the others."""
+    f: Any = e.facets
+    if not isinstance(f, Facets):  # those that the catalog declares itself
+        rows = []
+        for name, value in f or ():
+            said = ", ".join(value) or "none" if isinstance(value, list) else value
+            rows.append((words(name).capitalize(), escape(said)))
+        return rows[:5], rows[5:]
+    values = {name: getattr(f, name) for name in WORDS}
+    rows = {
+        name: ", ".join(map(words, value)) if isinstance(value, list) else words(value)
+        for name, value in values.items()
+    }
+    rows["training"] += ", on a trained model" if f.needs_pretrained else ""
+    named = {title: rows[name] for name, title in WORDS.items()}
+    named["Steered by"] = ", ".join(f.conditioning) or "nothing"
+    latent = named.pop("Latent code")
+    cost = [("Training step", inline(f.cost.train)), ("One sample", inline(f.cost.sample))]
+    return list(named.items()), [("Latent code", latent), ("Calls per sample", inline(f.nfe)), *cost]
 
 
-def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
-    """A figure in the page's own ink, with its caption and the claim whose run drew it."""
+def terms(rows: Terms) -> str:
+    """Terms and what is said of each."""
+    said = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in rows)
+    return f'<dl class="facts">{said}</dl>' if rows else ""
+
+
+def disclosed(title: str, rows: Terms) -> str:
+    """The same, behind a summary."""
+    return f'<details class="more"><summary>{title}</summary>{terms(rows)}</details>'
+
+
+def figure(book: Book, e: Entry, f: Figure, claim: Claim, at_once: bool = False) -> str:
+    """A figure with its caption and the claim whose run drew it; what is seen `at_once` is part of the page."""
     text, path = book.figures[e.id].get(f.file, ""), escape(f"../figures/{e.id}/{f.file}")
     if f.file.endswith(".wav"):
         body = f'<audio controls preload="none" src="{path}" aria-label="{escape(f.alt)}"></audio>'
@@ -146,12 +215,16 @@ def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
         body = f'<a class="md-button" href="{path}" download>{escape(f.file)}</a>'
     elif f.file.endswith(".txt"):
         lines = escape(text.strip("\n")).replace("\n", "&#10;")  # a blank line would end the block of HTML
-        body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}" data-search-exclude>{lines}</pre>'
-    else:
+        body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}">{lines}</pre>'
+    elif at_once:
         try:
             body = svg.figure_inline(text, f"{e.id}-{Path(f.file).stem}", f.alt)
         except svg.UnsafeFigure as error:
             raise svg.UnsafeFigure(f"{e.family}/{e.id}/{f.file}: {error}") from None
+    else:
+        box = VIEW_BOX.search(text)
+        size = f' width="{float(box[1]):.0f}" height="{float(box[2]):.0f}"' if box else ""
+        body = f'<img src="{path}" alt="{escape(f.alt)}"{size} loading="lazy">'
     origin = f' <a class="origin" href="#claim-{claim.id}">from this claim’s run</a>'
     return f'<figure class="picture">{body}<figcaption>{inline(f.caption)}{origin}</figcaption></figure>'
 
@@ -161,28 +234,50 @@ def figure(book: Book, e: Entry, f: Figure, claim: Claim) -> str:
 
 def problem(e: Entry) -> str:
     """Problem, where it arises, and what pulls in different directions."""
-    context = f'<div class="aside"><h3>Where it arises</h3>{block(e.context)}</div>'
-    return div("problem", div("text", block(e.problem)) + context) + f"\n<h3>Forces</h3>{bullets(e.forces, 'forces')}"
+    context = f'<div class="aside"><h3>Where it arises</h3>{block(e.context)}</div>' if e.context else ""
+    text = div("text", block(e.problem)) if e.problem else ""
+    parts = [div("problem", text + context)] if text or context else []
+    parts += [f"<h3>Forces</h3>{bullets(e.forces, 'forces')}"] if e.forces else []
+    return "\n".join(parts)
 
 
 def objective(book: Book, e: Entry) -> str:
     """The formula, and each symbol with the identifier that carries it in the reference."""
-    source = book.sources.get(e.id, "")
+    marks = symbols(book, e)
     rows = []
-    for s in e.symbols:
-        at = annotate.line_of(source, s.code) if source else None
+    for n, s in enumerate(e.symbols, 1):
+        mark = marks.get(s.code.split(".")[-1])
         code = f"<code>{escape(s.code)}</code>"
-        link = f'<a href="#L{at}" title="line {at} of the reference">{code}</a>' if at else code
-        rows.append(f"<tr><td>{math(s.symbol)}</td><td>{inline(s.meaning)}</td><td>{link}</td></tr>")
+        link = f'<a href="#L{mark.line}">{code} <span class="at">line {mark.line}</span></a>' if mark else code
+        about = f' data-symbol="{mark.number}"' if mark else ""
+        cells = f'<td class="tex">{math(s.symbol)}</td><td>{inline(s.meaning)}</td><td>{link}</td>'
+        rows.append(f'<tr id="symbol-{n}"{about}>{cells}</tr>')
+    formula = div("formula", math(e.objective, True)) if e.objective else ""
+    if not rows:
+        return formula
     table = (
         '<table class="symbols"><thead><tr><th scope="col">Symbol</th><th scope="col">Meaning</th>'
         f'<th scope="col">In the code</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
-    return div("formula", math(e.objective, True)) + "\n" + div("table-scroll", table)
+    return formula + "\n" + div("table-scroll", table)
+
+
+def symbols(book: Book, e: Entry) -> dict[str, annotate.Mark]:
+    """The symbols of the objective by the identifier that carries them; the first one where several share it."""
+    found: dict[str, annotate.Mark] = {}
+    text = book.sources.get(e.id, "")
+    for n, s in enumerate(e.symbols, 1):
+        name = s.code.split(".")[-1]
+        if text and (at := annotate.line_of(text, name)):
+            found.setdefault(name, annotate.Mark(n, plain(s.meaning), at))
+    return found
 
 
 def structure(e: Entry) -> str:
     """The drawing, and how far the reference is from the source."""
+    drawing = svg.structure(e.structure, e.name) if e.structure else ""
+    if e.implementation is None:
+        return drawing and div("structured", drawing)
     fidelity = {
         "faithful": "The reference follows the source that introduced the pattern.",
         "simplified": "The reference is simpler than the source that introduced the pattern.",
@@ -192,16 +287,12 @@ def structure(e: Entry) -> str:
     agrees = [f"`{a.library}`: {a.what}" for a in e.implementation.conformance]
     same = f"<p>Held against other libraries in the test suite:</p>{bullets(agrees)}" if agrees else ""
     aside = f'<div class="aside"><h3>Fidelity: {e.implementation.fidelity}</h3><p>{fidelity}</p>{differs}{same}</div>'
-    return div("structured", svg.structure(e.structure, e.name) + aside)
+    return div("structured", drawing + aside)
 
 
 def consequences(e: Entry) -> str:
-    """What one gains and pays, when to take it and when not."""
-    cells = [
-        ("Benefits", "good", e.consequences.benefits), ("Liabilities", "bad", e.consequences.liabilities),
-        ("Use it when", "good", e.use_when), ("Avoid it when", "bad", e.avoid_when),
-    ]  # fmt: skip
-    return div("balance", "".join(f"<div><h3>{title}</h3>{bullets(texts, cls)}</div>" for title, cls, texts in cells))
+    """What one gains and pays."""
+    return balance([("Benefits", "good", e.consequences.benefits), ("Liabilities", "bad", e.consequences.liabilities)])
 
 
 def choices(book: Book, e: Entry) -> str:
@@ -226,20 +317,50 @@ def grounds(e: Entry, o: Option, page: str = "") -> str:
 
 
 def failures(book: Book, e: Entry) -> str:
-    """Each failure mode with its symptom, a test for it, a remedy, and patterns that were shown to be one."""
+    """Each failure mode: its symptom, a test for it, a remedy; what was measured of the failure and of each cure."""
     out = []
     for f in e.failure_modes:
-        cures = [x.target for x in book.catalog.edges(e.id) if x.type == "remedied_by" and x.relation.fixes == f.id]
-        if f.pattern and f.pattern in book.entries and f.pattern not in cures:
-            cures.append(f.pattern)
-        chips = " ".join(chip(book.entries[c]) for c in cures)
-        shown = f'<p class="shown"><a href="#claim-{f.claim}">shown by a claim of this page</a></p>' if f.claim else ""
+        edges = [x for x in book.catalog.edges(e.id) if x.type == "remedied_by" and x.relation.fixes == f.id]
+        named = [f.pattern] if f.pattern in book.entries and f.pattern not in {x.target for x in edges} else []
+        chips = " ".join(chip(book.entries[target]) for target in named if target)
+        shown = measured(book, e, e.claim(f.claim), f"#claim-{f.claim}", "Shown here") if f.claim else ""
+        cures = "".join(cure(book, x) for x in edges)
         out.append(
             f'<div class="failure" id="failure-{f.id}"><h3>{escape(words(f.id).capitalize())}</h3>'
-            f"<div>{line(f.symptom)}</div><div><b>Detect</b> {line(f.detect)}</div>"
-            f"<div><b>Remedy</b> {line(f.remedy)} {chips}</div>{shown}</div>"
+            f"<div>{line(f.symptom)}</div><div><b>Detect</b> {line(f.detect)}</div>{shown}"
+            f"<div><b>Remedy</b> {line(f.remedy)} {chips}</div>{cures}</div>"
         )
-    return div("failures", "".join(out))
+    return div("failures", "".join(out)) if out else ""
+
+
+def cure(book: Book, x: Edge) -> str:
+    """A pattern that was shown to mend a failure, and the numbers of the claim that shows it."""
+    mender = book.entries[x.target]
+    said = chip(mender)
+    if x.relation.claim is None:
+        return f'<p class="measured">{said}</p>'
+    claim = mender.claim(x.relation.claim)
+    return measured(book, mender, claim, f"{mender.id}.html#claim-{claim.id}", f"{said} measured")
+
+
+def measured(book: Book, e: Entry, c: Claim, address: str, title: str) -> str:
+    """The first numbers of a claim, each after that of its baseline, with a link to the claim."""
+    record = book.evidence.get(e.id, {}).get(c.id)
+    rows = []
+    for name, m in c.measures.items():
+        got = record.measures.get(name) if record else None
+        if got is None:
+            continue
+        unit = "" if m.unit == "1" else f" {escape(m.unit)}"
+        before = ""
+        if got.baseline is not None:
+            before = f"<b>{svg.number(got.baseline)}</b> ({inline(m.baseline or 'baseline')}){ARROW}"
+        rows.append(f"<li>{inline(m.what)}<br>{before}<b>{svg.number(got.value)}{unit}</b></li>")
+    first = [r for r in rows if ARROW in r][:2] or rows[:1]
+    held = state_of(book.holds(e.id, c))
+    state = "" if held[0] == "hold" else f' <span class="{held[0]}">{held[1]}</span>'
+    listed = f"<ul>{''.join(first)}</ul>" if first else ""
+    return f'<div class="measured"><p>{title} <a href="{address}">by a claim</a>{state}</p>{listed}</div>'
 
 
 def misconceptions(e: Entry) -> str:
@@ -258,56 +379,9 @@ def misconceptions(e: Entry) -> str:
 
 def claims(book: Book, e: Entry) -> str:
     """Every claim as a card, below a key to the drawings."""
-    intro = (
-        '<p class="hint">Each claim is a test. The band is where its bar lets the number lie, '
-        '<span class="key value"></span> is the measured number, <span class="key seed"></span> one seed, '
-        '<span class="key base"></span> the baseline. <a href="../evidence.html">How claims are measured</a></p>'
-    )
+    how = "" if book.own else ' <a href="../evidence.html">How claims are measured</a>'
+    intro = f'<p class="hint legend"><span>Each claim is a test.{how}</span> {legend(e.claims)}</p>'
     return intro + "\n" + "\n".join(claim_card(book, e, c) for c in e.claims)
-
-
-def claim_card(book: Book, e: Entry, c: Claim, page: str = "") -> str:
-    """A claim with everything that is known of it; `page` is where its sources are listed, unless on this page."""
-    missed = book.holds(e.id, c)
-    cls, said = state_of(missed)
-    record = book.evidence.get(e.id, {}).get(c.id)
-    measures = "".join(measure(m, record, k) for k, m in c.measures.items())
-    cited = f'<a href="{page}#source-{c.source.key}">{cite(source(e, c.source.key))}</a>, {inline(c.source.where)}'
-    facts = [KINDS[c.kind], cited]
-    if record:
-        where = "one core" if record.device == "cpu" else escape(record.device)
-        facts.append(f'{record.seconds:.2g} s on {where}, <time datetime="{record.date}">{record.date}</time>')
-    fails = "".join(f'<p class="missed">{escape(m)}</p>' for m in missed or [])
-    again = f'<p class="again"><code>genai-patterns verify {e.id}.{c.id}</code></p>'
-    return (
-        f'<div class="claim {cls}" id="claim-{c.id}"><p class="state">{said}</p>{div("statement", block(c.statement))}'
-        f'{measures}{fails}<p class="facts-line">{" · ".join(facts)}</p>{again}</div>'
-    )
-
-
-def measure(m: Measure, record: Record | None, name: str) -> str:
-    """One number: what it is, its bar, what came out, and a small drawing of the three."""
-    unit = "" if m.unit == "1" else f' <span class="unit">{escape(m.unit)}</span>'
-    bar = f"<span>bar {escape(bars(m))}</span>"
-    got = record.measures.get(name) if record else None
-    if got is None:
-        return f'<div class="m"><div><p class="what">{inline(m.what)}</p></div><p class="under">{bar}{unit}</p></div>'
-    value = f'<span class="number">{svg.number(got.value)}</span>{unit}'
-    if got.seeds:
-        low, high = svg.number(min(got.seeds)), svg.number(max(got.seeds))
-        value += f' <span class="spread">{len(got.seeds)} seeds, {low} to {high}</span>'
-    if got.baseline is not None:
-        bar += f"<span>{inline(m.baseline or 'baseline')}: {svg.number(got.baseline)}{unit}</span>"
-    said = f"{m.what}: {svg.number(got.value)}; the bar is {bars(m)}"
-    return (
-        f'<div class="m"><div><p class="what">{inline(m.what)}</p><p class="figures">{value}</p></div>'
-        f'<div>{svg.measure_plot(m, got, said)}<p class="under">{bar}</p></div></div>'
-    )
-
-
-def bars(m: Measure) -> str:
-    """The bars in words, with numbers as people write them."""
-    return re.sub(r"-?\d+\.?\d*(e[-+]\d+)?", lambda found: svg.number(float(found[0])), describe_bars(m))
 
 
 def pictures(book: Book, e: Entry) -> str:
@@ -320,12 +394,15 @@ def pictures(book: Book, e: Entry) -> str:
 
 
 def command(text: str) -> str:
-    """A command for a terminal, with the button that copies it."""
-    return f'<div class="highlight command"><pre tabindex="0"><code>{escape(text)}</code></pre></div>'
+    """A command for a terminal, with the button that copies it; the theme goes by the nearest id to tell them apart."""
+    id = "-".join(re.findall(r"\w+", text))
+    return f'<div class="highlight command"><pre id="{id}" tabindex="0"><code>{escape(text)}</code></pre></div>'
 
 
-def run(e: Entry) -> str:
-    """How to train the reference and measure its claims, in a terminal and in Python."""
+def run(book: Book, e: Entry) -> str:
+    """How to train the reference and measure its claims: in a terminal, in Python, in a notebook."""
+    if e.implementation is None:
+        return ""
     module, _, cls = e.implementation.reference.partition(":")
     python = (
         f"from reference_impl.core import run\nfrom {module} import {cls}\n\n"
@@ -338,73 +415,97 @@ def run(e: Entry) -> str:
         f"{command(f'genai-patterns verify {e.id}')}<p>Measures the claims of this page again on your machine.</p>"
     )
     code = f'<div class="highlight"><pre tabindex="0"><code>{lines}</code></pre></div>'
-    return div("run", f"<div>{terminal}</div><div><h3>In Python</h3>{code}</div>")
+    noted = ""
+    if e.id in book.sources:
+        noted = (
+            f'<h3>In a notebook</h3><p><a href="../notebooks/{e.id}.ipynb" download>{e.id}.ipynb</a> is the reference '
+            "in cells with a short run at the end. Open it in Jupyter, or in Colab by File, Upload notebook.</p>"
+        )
+    return div("run", f"<div>{terminal}</div><div><h3>In Python</h3>{code}{noted}</div>")
 
 
 def reference(book: Book, e: Entry) -> str:
     """The source with its prose beside it."""
+    if e.implementation is None:
+        return ""
     module = e.implementation.reference.partition(":")[0]
     text = book.sources.get(e.id)
     if text is None:
         return f"<p><code>{escape(module)}</code> is not part of this installation.</p>"
-    meanings = {s.code.split(".")[-1]: plain(s.meaning) for s in e.symbols}
     count = sum(bool(text.splitlines()[n - 1].strip()) for row in annotate.rows(text) for n in row.code)
+    marked = " Underlined names are symbols of the objective." if e.symbols else ""
     intro = (
-        f'<p class="hint"><code>{escape(module.replace(".", "/"))}.py</code>, {count} lines of code. '
-        "Underlined names are symbols of the objective.</p>"
+        f'<p class="hint"><a href="../reference/{e.id}.py" download><code>{escape(module.replace(".", "/"))}.py</code>'
+        f"</a>, {count} lines of code. {copy('reference-source', 'the whole file')}{marked}</p>"
     )
-    return intro + "\n" + annotate.listing(text, meanings)
+    whole = text.replace("\r", "").strip("\n")
+    kept = escape(whole).replace("\n", "&#10;")  # a blank line would end the block of HTML
+    kept = f'<textarea id="reference-source" hidden readonly>{kept}</textarea>'
+    return f"{intro}\n{kept}\n{annotate.listing(text, symbols(book, e))}"
 
 
 def changes(book: Book, e: Entry) -> tuple[str, str]:
-    """Heading and difference against the pattern that this one stems from."""
-    edge = book.parent(e.id)
-    if edge is None or e.id not in book.sources:
-        return "", ""
+    """Heading and differences against the patterns that this one stems from, the nearest first."""
+    edges = [x for x in book.parents(e.id) if e.id in book.sources]
+    found = [change(book, e, x, n == 0) for n, x in enumerate(edges)]
+    title = "What changes against its parent" + "s" * (len(found) > 1)
+    return (title, "\n".join(found)) if found else ("", "")
+
+
+def change(book: Book, e: Entry, edge: Edge, first: bool) -> str:
+    """What changes against one parent; the first one's difference is open where it is short."""
     parent = book.entries[edge.target]
-    title = "What changes against its parent"
+    assert parent.implementation is not None, "a parent has a reference"
     if book.sources[parent.id] == book.sources[e.id]:
-        return title, f"<p>It shares its reference with {chip(parent)}.</p>"
+        return f"<p>It shares its reference with {chip(parent)}.</p>"
     if annotate.imports(book.sources[e.id], parent.implementation.reference.partition(":")[0]):
-        return title, f"<p>The reference imports that of {chip(parent)} and adds the listing above, nothing else.</p>"
-    diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
-    opened = " open" if plus + minus <= 80 else ""
+        found = difference.diff(book.catalog, parent.id, e.id)
+        anew = [part for part in found.code if part.change == "changed"]
+        if not (found.derives and anew):
+            return f"<p>The reference imports that of {chip(parent)} and adds the listing above, nothing else.</p>"
+        said = (
+            f"<p>The class derives from that of {chip(parent)} and adds the listing above, nothing else. "
+            "What it says anew stands here against what it takes the place of.</p>"
+        )
+        diff, plus, minus = annotate.parts(tuple(anew))
+    else:
+        said = f"<p>It {words(edge.type)} {chip(parent)}. Line by line, the two references differ like this.</p>"
+        diff, plus, minus = annotate.changes(book.sources[parent.id], book.sources[e.id])
+    opened = " open" if first and plus + minus <= 80 else ""
     summary = (
         f"From {escape(parent.name)} to {escape(e.name)}: "
         f'<span class="plus">+{plus}</span> <span class="minus">−{minus}</span> lines'
     )
-    said = f"<p>It {words(edge.type)} {chip(parent)}. Line by line, the two references differ like this.</p>"
-    return title, f'{said}\n<details class="change"{opened}><summary>{summary}</summary>{diff}</details>'
+    return f'{said}\n<details class="change"{opened}><summary>{summary}</summary>{diff}</details>'
 
 
 # ---- around ----
-
-
-def node(e: Entry, prefix: str = "") -> svg.Node:
-    """The pattern as drawings need it; `prefix` leads to the folder of its page."""
-    return svg.Node(e.id, e.name, e.family, e.year, f"{prefix}{e.id}.html")
 
 
 def related(book: Book, e: Entry) -> str:
     """The neighborhood as a drawing, and each relation with its reason."""
     around = book.catalog.edges(e.id)
     if not around:
-        return "<p>No relation to another pattern of the catalog is stated yet.</p>"
-    joined: dict[str, list[Edge]] = {}
-    items = []
+        return f"<p>No relation to other {book.things} of the catalog is stated yet.</p>"
+    groups: dict[str, list[Edge]] = {}
     for x in around:
-        joined.setdefault(x.target, []).append(x)
-        when = f' <span class="when">when {inline(uncapitalized(x.relation.when))}</span>' if x.relation.when else ""
-        owner, _, claim = (x.proven or "").partition(".")
-        where = f"#claim-{claim}" if owner == e.id else f"{owner}.html#claim-{claim}"
-        proof = f' <a class="proof" href="{where}">proven by a claim</a>' if x.proven else ""
-        said = f'<span class="type">{words(x.type)}</span> {chip(book.entries[x.target])}{when}{proof}'
-        items.append(f'<li><p class="rel">{said}</p><div>{block(x.relation.why)}</div></li>')
-    drawn = [
-        svg.Neighbor(node(book.entries[target]), [words(x.type) for x in group], way(group[0]))
-        for target, group in list(joined.items())[:12]
-    ]
-    return div("related", svg.neighborhood(node(e), drawn) + f'<ul class="relations">{"".join(items)}</ul>')
+        groups.setdefault(x.type, []).append(x)
+    listed = "".join(
+        f'<section><h3>{words(type).capitalize()}</h3><ul class="relations">'
+        f"{''.join(relation(book, e, x) for x in group)}</ul></section>"
+        for type, group in groups.items()
+    )
+    return div("related", neighborhood.drawings(book, e) + div("by-type", listed))
+
+
+def relation(book: Book, e: Entry, x: Edge) -> str:
+    """One relation with its reason, its condition, and the claim that proves it."""
+    when = f' <span class="when">when {inline(uncapitalized(x.relation.when))}</span>' if x.relation.when else ""
+    owner, _, claim = (x.proven or "").partition(".")
+    where = f"#claim-{claim}" if owner == e.id else f"{owner}.html#claim-{claim}"
+    proof = f'<p class="proof"><a href="{where}">proven: {words(claim)}</a></p>' if x.proven else ""
+    beside = f' <a href="../compare.html#ids={e.id},{x.target}">side by side</a>' if x.type == "alternative_to" else ""
+    return f'<li><p class="rel">{chip(book.entries[x.target])}{when}{beside}</p>{block(x.relation.why)}{proof}</li>'
 
 
 def uncapitalized(text: str) -> str:
@@ -412,55 +513,47 @@ def uncapitalized(text: str) -> str:
     return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 
-def way(x: Edge) -> int:
-    """Where a relation points, seen from its page: 1 outward, -1 inward, 0 where it reads the same from both sides."""
-    return 0 if SHOWN[x.type][0].symmetric else -1 if x.derived else 1
-
-
-def source(e: Entry, key: str) -> Source:
-    """The entry's source with this key."""
-    return next(s for s in e.sources if s.key == key)
-
-
-def cite(s: Source) -> str:
-    """Authors and year as a text names them."""
-    last = [a.split()[-1] for a in authors(s)]
-    who = " and ".join(last) if len(last) < 3 and last[-1] != "others" else f"{last[0]} et al."
-    return escape(f"{who} ({s.year})")
-
-
-def authors(s: Source) -> list[str]:
-    """The authors one by one; "others" stands for those that the source's `et al.` leaves out."""
-    text = s.authors.replace(" and ", ", ").replace("&", ",").replace(" et al.", ", others")
-    return [a.strip() for a in text.split(",") if a.strip()]
-
-
-def links(s: Source) -> list[tuple[str, str]]:
-    """(text, address) of where a source can be read."""
-    found = [(f"arXiv:{s.arxiv}", f"https://arxiv.org/abs/{s.arxiv}")] if s.arxiv else []
-    found += [(f"doi:{s.doi}", f"https://doi.org/{s.doi}")] if s.doi else []
-    return found + ([("link", s.url)] if s.url else [])
-
-
 def sources(e: Entry) -> str:
-    """The list of sources, and the same as BibTeX."""
+    """The list of sources."""
     items = []
     for s in e.sources:
         where = ", ".join(f'<a href="{escape(address)}">{escape(text)}</a>' for text, address in links(s))
         said = f"{escape(s.authors.rstrip('.'))}. <cite>{escape(s.title)}</cite>. {escape(s.venue)}, {s.year}. {where}"
         items.append(f'<li id="source-{s.key}"><span class="role">{s.role}</span> <span>{said}</span></li>')
-    bib = escape("\n".join(bibtex(s) for s in e.sources))
-    return (
-        f'<ul class="sources">{"".join(items)}</ul>\n<details class="bibtex"><summary>BibTeX</summary>'
-        f'<div class="highlight"><pre tabindex="0"><code>{bib}</code></pre></div></details>'
-    )
+    return f'<ul class="sources">{"".join(items)}</ul>'
 
 
-def bibtex(s: Source) -> str:
-    """A source as BibTeX; braces keep the capitals of the title."""
-    people = " and ".join(authors(s))
-    fields = {"author": people, "title": f"{{{s.title}}}", "year": str(s.year), "howpublished": s.venue}
-    fields |= {"eprint": s.arxiv, "archiveprefix": "arXiv"} if s.arxiv else {}
-    fields |= {"doi": s.doi} if s.doi else {}
-    fields |= {"url": s.url} if s.url else {}
-    return "\n".join([f"@misc{{{s.key},", *(f"  {k} = {{{v}}}," for k, v in fields.items()), "}"])
+def citation(book: Book, e: Entry) -> str:
+    """BibTeX of this page, of the source that introduced the pattern, and of all sources."""
+    introduces = [s for s in e.sources if s.role == "introduces"]
+    parts = [("bibtex-page", f"This {book.thing}", of_page(book, e))] if book.citation.title else []
+    parts += [("bibtex-source", "Where it was introduced", listed(introduces))] if introduces else []
+    shown = "".join(f"<div><h3>{title} {copy(id, 'it')}</h3>{bib(id, text)}</div>" for id, title, text in parts)
+    rest = ""
+    if len(e.sources) > len(introduces):
+        button = copy("bibtex-all", "all sources")
+        summary = f"<summary>All {len(e.sources)} sources as BibTeX</summary>"
+        rest = f'<details class="bibtex">{summary}{button}{bib("bibtex-all", listed(e.sources))}</details>'
+    return (div("cite-as", shown) if shown else "") + rest
+
+
+def listed(found: list[Source]) -> str:
+    """Sources as BibTeX."""
+    return "\n".join(map(bibtex.record, found))
+
+
+def of_page(book: Book, e: Entry) -> str:
+    """The page as BibTeX: whose work it is and of which version, as CITATION.cff says."""
+    c = book.citation
+    fields = {
+        "author": " and ".join(f"{{{bibtex.latex(a)}}}" for a in c.authors), "title": f"{{{bibtex.latex(e.name)}}}",
+        "year": c.date[:4], "howpublished": bibtex.latex(f"{c.title}, page {e.id}"), "version": c.version,
+    }  # fmt: skip
+    lines = "".join(f"  {k} = {{{v}}},\n" for k, v in fields.items())
+    return f"@misc{{{e.id}_pattern,\n{lines}}}"
+
+
+def bib(id: str, text: str) -> str:
+    """BibTeX as a listing that can be copied."""
+    shown = escape(text.strip()).replace("\n\n", "\n&#10;")
+    return f'<div class="highlight no-copy"><pre tabindex="0"><code id="{id}">{shown}</code></pre></div>'

@@ -16,16 +16,19 @@ from markdown.preprocessors import Preprocessor
 _MIXED = re.compile(r"<[^>]*\smarkdown\b")
 """An element that says there is Markdown inside, as pages written by hand have."""
 
+_INLINE = ("<link", "<svg")
+"""What Markdown would put in a paragraph of its own."""
+
 
 class _Raw(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         out: list[str] = []
-        if any(map(_MIXED.match, lines)):
-            return lines
+        mixed = any(map(_MIXED.match, lines))
         for blank, group in groupby(lines, key=lambda line: not line.strip()):
             block = list(group)
-            if not blank and block[0].startswith("<") and block[-1].endswith(">"):
-                block = [self.md.htmlStash.store("\n".join(block))]
+            alone = block[0].startswith(_INLINE)
+            if not blank and block[0].startswith("<") and block[-1].endswith(">") and (alone or not mixed):
+                block = [self.md.htmlStash.store("<!---->" * alone + "\n".join(block))]  # a comment is no paragraph
             out += block
         return out
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import html
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
+KEPT = 1 << 16
+"""Texts whose HTML is kept: `serve` renders all pages again after each change."""
 _INLINE_MATH = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)", re.S)
 
 
@@ -50,7 +52,7 @@ def _block_math(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def math(tex: str, display: bool = False) -> str:
-    """A formula for KaTeX, as `pymdownx.arithmatex` marks them: the browser typesets it, the check parses it."""
+    """A formula for KaTeX, as `pymdownx.arithmatex` marks them: the build typesets it."""
     tex = html.escape(" ".join(tex.split()), quote=False)
     if display:
         return f'<div class="arithmatex">\\[{tex}\\]</div>'
@@ -77,11 +79,13 @@ def _parser() -> MarkdownIt:
     return md
 
 
+@lru_cache(maxsize=KEPT)
 def block(text: str) -> str:
     """Paragraphs, lists, tables and code as HTML without a blank line, which would end a block of raw HTML."""
     return re.sub(r"\n(?=\n)", "&#10;", _parser().render(text).strip())
 
 
+@lru_cache(maxsize=KEPT)
 def inline(text: str) -> str:
     """One line of Markdown as HTML without a paragraph round it."""
     return _parser().renderInline(" ".join(text.split())).strip()
@@ -105,3 +109,8 @@ _PLAIN = str.maketrans({"<": "‹", ">": "›", '"': "”", "`": "'", "{": "(", 
 def plain(text: str) -> str:
     """Text for titles, descriptions and tags, which templates print without escaping: no markup is left."""
     return " ".join(text.replace("$", "").translate(_PLAIN).split())
+
+
+def an(thing: str) -> str:
+    """The word with its article."""
+    return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"

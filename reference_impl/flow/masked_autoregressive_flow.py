@@ -23,7 +23,9 @@ Source
     arXiv:1705.07057
 
 Differs from the paper
-    No batch normalization between layers; dropout within them. The base is one Gaussian.
+    No batch normalization between layers; dropout within them. The base is one Gaussian. alpha is
+    bounded as in RealNVP: without a bound a point at the edge of the data grows from layer to layer,
+    and alpha with it, until exp(-alpha) overflows.
 
 Shapes
     B batch, D = prod(shape) numbers per observation, K layers.
@@ -33,7 +35,7 @@ Run
 """
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from reference_impl.autoregressive.made import MADE
@@ -54,6 +56,8 @@ class MAFConfig(Config):
     """Hidden layers of each MADE."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of hidden units that are dropped in training."""
+    bound: PositiveFloat = 2.0
+    """Largest |alpha| of one layer."""
     steps: NonNegativeInt = 2000
     batch_size: PositiveInt = 256
     cooldown: float = Field(0.5, ge=0, le=1)
@@ -63,18 +67,23 @@ class MAFConfig(Config):
 class Autoregressive(nn.Module):
     """The affine map of one MADE, which reads the numbers as they are or in reversed order."""
 
-    def __init__(self, made: MADE, reverse: bool) -> None:
+    def __init__(self, made: MADE, reverse: bool, bound: float) -> None:
         super().__init__()
-        self.made, self.reverse = made, reverse
+        self.made, self.reverse, self.bound = made, reverse, bound
 
     def turned(self, x: Tensor) -> Tensor:
         """The numbers in this layer's order, and from it in the given one: (B, D) -> (B, D)."""
         return x.flip(1) if self.reverse else x
 
+    def mean_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and the bounded alpha, x in this layer's order: (B, D) -> (B, D), (B, D)."""
+        mean, log_scale = self.made.conditionals(x)
+        return mean, self.bound * torch.tanh(log_scale / self.bound)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z and log|det dz/dx|, one pass of MADE: (B, D) -> (B, D), (B,)."""
         x = self.turned(x)
-        mean, log_scale = self.made.conditionals(x)
+        mean, log_scale = self.mean_and_log_scale(x)
         # eqs. 4 and 5
         return (x - mean) * (-log_scale).exp(), -log_scale.sum(1)
 
@@ -83,7 +92,7 @@ class Autoregressive(nn.Module):
         x = torch.zeros_like(z)
         for d in range(z.shape[1]):
             # right up to number d, as those before it are; then one more number is right
-            mean, log_scale = self.made.conditionals(x)
+            mean, log_scale = self.mean_and_log_scale(x)
             x = torch.cat([(mean + log_scale.exp() * z)[:, : d + 1], x[:, d + 1 :]], dim=1)
         return self.turned(x)
 
@@ -96,7 +105,7 @@ class MAF(NormalizingFlow):
     def layers(self) -> list[nn.Module]:
         cfg = self.cfg
         each = MADE.Config(shape=cfg.shape, levels=0, hidden=cfg.hidden, depth=cfg.depth, orders=1, dropout=cfg.dropout)
-        return [Autoregressive(MADE(each), reverse=i > 0) for i in range(cfg.layers)]
+        return [Autoregressive(MADE(each), reverse=i > 0, bound=cfg.bound) for i in range(cfg.layers)]
 
 
 if __name__ == "__main__":

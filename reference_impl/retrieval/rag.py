@@ -144,7 +144,8 @@ class RAG(Reference):
         """The retrieved sentence with the largest summed idf of words shared with the question."""
         asked = set(split(question))
         sentences = [s for i in found for s in re.split(r"(?<=[.!?])\s+", self.passages[i][2])]
-        return max(sentences, key=lambda s: sum(self.lexical.idf[w] for w in asked & set(split(s))), default="")
+        # summed in one order, so that sentences with the same words tie
+        return max(sentences, key=lambda s: sum(sorted(self.lexical.idf[w] for w in asked & {*split(s)})), default="")
 
     def tokens(self, text: str, *end: int) -> list[int]:
         return [*(self.ids.get(word, 0) for word in split(text)), *end]

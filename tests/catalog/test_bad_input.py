@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import catalog
@@ -521,6 +521,7 @@ def test_any_value_in_any_place_raises_nothing_but_catalog_error(
         if not isinstance(at[key], (dict, list)) or not at[key] or data.draw(st.booleans()):
             break
         at = at[key]
+    assume((key, junk) != ("relations", []))  # an entry may have none
     at[key] = junk
     (scratch / "vae.yaml").write_text(json.dumps(entry), encoding="utf-8")
     with pytest.raises(CatalogError) as caught:  # it is related to itself in any case, or broken

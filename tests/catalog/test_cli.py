@@ -51,7 +51,7 @@ def test_list(genai: Genai) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["list", "--kind", "architectur"], 2, "--kind: 'architectur'; did you mean 'architecture'?"),
+        (["list", "--kind", "architectur"], 2, "no value 'architectur' of kind; did you mean 'architecture'?"),
         (["list", "--status", "zzz"], 2, "there are established, emerging"),
         (["show", "vea"], 2, "no pattern 'vea'; did you mean vae"),
         (["show"], 2, "Missing argument 'ID'"),
@@ -275,8 +275,8 @@ def test_a_broken_pipe_ends_quietly(genai: Genai, monkeypatch: pytest.MonkeyPatc
     def full(*_: Any, **__: Any) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(cli, "emit", full)
-    monkeypatch.setattr(cli, "silence", lambda: None)
+    monkeypatch.setattr(cli.ask, "emit", full)
+    monkeypatch.setattr(cli.shell, "silence", lambda: None)
     assert genai("list", "--json").exit_code == 0
 
 
@@ -284,7 +284,7 @@ def test_interrupting_gives_130(genai: Genai, monkeypatch: pytest.MonkeyPatch) -
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "loaded", interrupt)
+    monkeypatch.setattr(cli.ask, "loaded", interrupt)
     result = genai("list")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
@@ -296,7 +296,7 @@ def test_what_is_not_installed_is_named_with_its_extra(
     def missing(entry: Any) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(cli, "reference", missing)
+    monkeypatch.setattr(cli.run, "reference", missing)
     for arguments in (["run", "vae"], ["sample", "vae", "--from", "x"]):
         result = genai(*arguments)
         assert result.exit_code == 2
@@ -308,10 +308,10 @@ def test_a_terminal_gets_a_drawn_table_and_no_color_is_respected(
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    cli.table(("id", "year"), [("vae", "2013")])
+    cli.shell.table(("id", "year"), [("vae", "2013")])
     assert "─" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
-    cli.table(("id", "year"), [("vae", "2013")])
+    cli.shell.table(("id", "year"), [("vae", "2013")])
     assert capsys.readouterr().out == "id   year\nvae  2013\n"
 
 

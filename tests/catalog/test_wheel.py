@@ -55,6 +55,11 @@ def test_the_installed_library_answers_without_torch(installed: Path) -> None:
 def test_the_installed_command_answers(installed: Path) -> None:
     assert "vae" in run(installed, "-m", "catalog", "list")
     assert run(installed, "-m", "catalog", "--version").startswith("genai-patterns 0.")
+    assert run(installed, "-m", "catalog", "skill") == (ROOT / "catalog" / "skill.md").read_text(encoding="utf-8")
+    assert "class VAE" in run(installed, "-m", "catalog", "source", "vae")
+    assert "## Claims" in run(
+        installed, "-c", "import catalog, catalog.reading as r; print(r.reading(catalog.load(), 'vae'))"
+    )
 
 
 def test_the_wheel_has_what_it_needs_and_is_small(wheel: Path) -> None:

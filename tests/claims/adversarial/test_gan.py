@@ -154,6 +154,7 @@ def test_samples_are_sharper_than_those_of_a_vae(claim):
         "bridges between modes. The discriminator sees a bridge and thins it out; squared error in the VAE lets it be.",
         alt="Eight clusters of data; the GAN's thin threads between its modes; the VAE's filled ring.",
     )
+    claim.program("generate", gans[0].averaged, torch.zeros(50, 2))
 
 
 def test_modes_of_a_grid_go_missing(claim):

@@ -181,6 +181,28 @@ def test_cites_the_right_page_or_refuses(claim):
         alt="Questions, each with a number, a sentence and its citation, or: no answer.",
     )
 
+    # what a page can load: some sections, with a threshold of their own
+    part, sections = Stories("pages"), ["facts", "summary", "intent", "solution", "failure_modes", "use_when"]
+    part.passages = [passage for passage in part.passages if passage[1] in sections]
+    small = run(QuestionAnswering, task=part, evaluate=False).model
+    asked = small.judged([question for question, _, _ in part.held_out])
+    given = np.array([s for _, s in asked]) >= small.threshold.item()
+    outcome = {
+        "asked": len(asked),
+        "answered": share(given),
+        "right": share(np.array(Stories.cited(asked, part.held_out))[given]),
+        "refused": share(not a.sources for a in small.answers(part.unanswerable)),
+    }
+
+    def law(scores, cited):
+        """(2) from the scores of up to so many passages, 0 for those that are not there, and which the page has."""
+        weight = (scores / small.cfg.tau).expm1()
+        return ((weight * cited).sum() / (weight.sum() + 1),)
+
+    settings = {"k1": small.rag[0].cfg.k1, "b": small.rag[0].cfg.b, "top_k": small.rag[0].cfg.top_k}
+    facts = {"sections": sections, "threshold": small.threshold.item(), "risk": small.cfg.risk}
+    claim.program("sure", law, torch.zeros(2048), torch.zeros(2048), **settings, **facts, **outcome)
+
 
 def test_other_words_than_the_page(claim):
     task, model = searched()

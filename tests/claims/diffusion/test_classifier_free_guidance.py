@@ -139,6 +139,8 @@ def test_guidance_trades_diversity_for_the_label(claim):
         "label is obeyed, more guidance has hardly any accuracy left to buy and still costs variety.",
         alt="Curve from few recognized labels and much variance at w = 0 to nearly all and less at w = 1, then flat.",
     )
+    model = trained()
+    claim.program("noise", model.averaged, x[:1], torch.ones(1), y[:1], abar=model.abar.tolist())
 
 
 def test_hiding_labels_costs_little(claim):

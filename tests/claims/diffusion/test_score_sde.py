@@ -159,7 +159,7 @@ def test_the_ode_needs_fewer_evaluations(claim):
 
 def test_a_trained_network_serves_sde_ode_and_likelihood(claim):
     task = make("points", "ring8")
-    settings = {"steps": 2000, "solver_steps": 100}
+    settings = {"steps": 2000, "solver_steps": 100, "hidden": 14}
     gaps, shares = [], {"sde": [], "ode": []}
     # entropy of eight Gaussians of deviation 0.1 that do not overlap
     entropy = math.log(8) + math.log(2 * math.pi * math.e * 0.1**2)
@@ -174,6 +174,10 @@ def test_a_trained_network_serves_sde_ode_and_likelihood(claim):
     claim.measure("excess_nll", gaps)
     claim.measure("sde_near_a_mode", shares["sde"])
     claim.measure("ode_near_a_mode", shares["ode"])
+
+    rates = {"beta_min": model.cfg.beta_min, "beta_max": model.cfg.beta_max, "t_min": model.cfg.t_min}
+    noise = lambda x, t: (model.predict(model.averaged, x, t),)
+    claim.program("noise", noise, torch.zeros(50, 2), torch.ones(50), module=model.averaged, **rates)
 
 
 class Observed(ScoreSDE):

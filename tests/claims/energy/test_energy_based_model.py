@@ -108,6 +108,10 @@ def test_energy_is_the_log_density_up_to_a_constant(claim):
         alt="Left, a map with eight bright wells in a ring and paths that end in them; right, energies of the "
         "particles, which fall within some forty steps and then fluctuate.",
     )
+    from reference_impl.programs import with_slope
+
+    x, chains = torch.zeros(50, 2), {"eta": model.cfg.eta, "wide": model.cfg.wide, "leaps": model.cfg.leaps}
+    claim.program("energy", with_slope(model, "energy", x), x, torch.ones(50), module=model, **chains)
 
 
 def test_langevin_with_refused_moves_samples_the_energy(claim):

@@ -240,3 +240,12 @@ def test_bridges_join_separate_modes(claim):
         "to cluster, and about 1 sample in 20 lies on one.",
         alt="Left, eight separate clouds on a circle; right, the flow's density with thin threads between the clouds.",
     )
+
+    def layers(z: torch.Tensor) -> torch.Tensor:
+        """Where codes (B, 2) are after each layer on the way to the data: (L, B, 2)."""
+        states = [z]
+        for bijection in reversed(flow.bijections):
+            states.append(bijection.inverse(states[-1]))
+        return torch.stack(states[1:])
+
+    claim.program("layers", lambda z: (layers(z),), torch.zeros(50, 2), module=flow)

@@ -204,3 +204,4 @@ def test_reparameterized_gradient_is_unbiased(claim):
         alt="A grid of digits that morph smoothly into each other, and a scatter of ten colored clusters "
         "around the origin.",
     )
+    claim.program("decode", model.decode, plane[:1], codes=codes.tolist(), labels=labels.tolist())

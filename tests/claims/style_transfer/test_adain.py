@@ -137,6 +137,8 @@ def test_mixtures_pass_from_style_to_style(claim):
         "after training; each image is one pass.",
         alt="A square of 16 images that change from corner to corner between the colors of four style pictures.",
     )
+    claim.program("encode", model.encoder, content[:1])
+    claim.program("decode", model.decoder, model.encoder(content[:1]), contents=x[3:6], styles=torch.cat(corners))
 
 
 def test_a_style_unlike_those_of_training_fails(claim):

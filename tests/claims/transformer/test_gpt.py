@@ -118,7 +118,7 @@ def test_probabilities_of_all_strings_sum_to_one(claim):
 def test_cached_generation_equals_the_full_pass(claim):
     task = make("text")
     context = task.facts["context"]
-    model = run(GPT, {"channels": 64, "layers": 2, "steps": 300}, task=task, evaluate=False).model.double()
+    model = run(GPT, {"channels": 64, "layers": 2, "steps": 1000}, task=task, evaluate=False).model.double()
     x = task.splits["test"][0][: 2 * context].view(1, -1)
     with torch.no_grad():
         full, steps, cache = model.logits(x)[0], [], None
@@ -138,10 +138,35 @@ def test_cached_generation_equals_the_full_pass(claim):
     claim.figure(
         "sample",
         f"prompt: {prompt!r}   seed: 0   temperature: 1\n\n{text}\n",
-        caption="What a GPT of two layers writes after 300 steps on this catalog's prose, character by character, "
+        caption="What a GPT of two layers writes after 1,000 steps on this catalog's prose, character by character, "
         "three times as far as it can look back. Spelling comes first, then words, and sense last.",
         alt="A few lines of generated text.",
     )
+
+    from reference_impl.transformer.gpt import norm
+
+    model = model.float()
+
+    def step(token: Tensor, keys: Tensor, values: Tensor, hide: Tensor) -> tuple[Tensor, ...]:
+        """One token (1, 1) behind the context-1 kept ones (L, 1, N, P, D), of which `hide` (1, P+1) covers empty rows.
+
+        Logits (V,), the keys and values to go on with, and each head's attention (L, N, P+1).
+        """
+        seen: list[Tensor] = []
+        hooks = [b.softmax.register_forward_hook(lambda m, i, out: seen.append(out)) for b in model.blocks]
+        x, kept = norm(model.token(token)), []
+        for block, *past in zip(model.blocks, keys, values, strict=True):
+            x, new = block(x, tuple(past), model.turns(context), hide)
+            kept.append(new)
+        for hook in hooks:
+            hook.remove()
+        grown = (torch.stack(pair)[:, :, :, 1:] for pair in zip(*kept, strict=True))
+        return model.head(model.last(x))[0, 0], *grown, torch.stack(seen)[:, 0, :, 0]
+
+    cfg = model.cfg
+    empty = torch.zeros(cfg.layers, 1, cfg.heads, context - 1, cfg.channels // cfg.heads)
+    facts = {"characters": task.facts["characters"], "prompt": prompt, "channels": cfg.channels}
+    claim.program("step", step, ids[:, :1], empty, empty, torch.zeros(1, context), module=model, **facts)
 
 
 class Classifier(GPT):

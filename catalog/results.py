@@ -1,0 +1,51 @@
+"""What questions are answered with: results that print well, show as a table in a notebook, and turn into data."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from .prose import plain
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Answer:
+    """A result. `print` gives text for people; the rest is for notebooks and programs.
+
+    A subclass says what its rows are; where the rows are not all there is to say, it extends `to_dict` too.
+    """
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The result as rows of a table, each with the same columns."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole result as plain data, ready for JSON: what the command line prints with `--json`."""
+        return {"rows": self.rows()}
+
+    def to_frame(self) -> DataFrame:
+        """The rows as a `pandas.DataFrame`. Raises ModuleNotFoundError where pandas is not installed."""
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas", name="pandas") from None
+        return pandas.DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return f"<pre>{escape(str(self))}</pre>"
+        head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
+        lines = ("".join(f"<td>{escape(_shown(value))}</td>" for value in row.values()) for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(lines)}</tr></tbody></table>"
+
+
+def _shown(value: Any) -> str:
+    """A cell of a table."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return " > ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))
