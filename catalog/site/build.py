@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import logging
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from .. import loader
 from ..catalog import Catalog
-from . import assets, config, links, structured, writer
+from . import assets, config, finish, links, structured, writer
 from .book import ROOT, Book, read, site_folder
 
 PUBLIC = ROOT / "build" / "public"
@@ -27,10 +26,6 @@ BUILDERS = ("mkdocs", "zensical")
 
 QUIET = {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
 """What keeps plugins of MkDocs from speaking of its future."""
-
-
-DOCSTRINGS = re.compile(r'\s*<link rel="stylesheet" href="[^"]*assets/_mkdocstrings\.css">')
-"""How a page asks for the style of docstrings."""
 
 
 class BuilderError(Exception):
@@ -121,8 +116,9 @@ def _make(book: Book, builder: str, settings: Path, out: Path, places: dict[str,
     if not book.url:  # Zensical makes one all the same
         (out / "sitemap.xml").unlink(missing_ok=True)
     writer.put(beside, out)
+    fonts = tuple(font for font in finish.FIRST if (out / font).is_file())
     for page in out.rglob("*.html"):
-        undress(page)
+        finish.dress(page, fonts)
     with ThreadPoolExecutor() as pool:
         formulas = pool.submit(typeset, out, sorted(out.rglob("*.html"))) if book.typeset else None
         problems = links.check(out, structured.root(book)) + (formulas.result() if formulas else [])
@@ -130,15 +126,9 @@ def _make(book: Book, builder: str, settings: Path, out: Path, places: dict[str,
         print(problem, file=sys.stderr)
     if problems:
         return fail(f"{len(problems)} broken links or formulas")
+    finish.slim(out)
     print(f"the site is in {out}")
     return 0
-
-
-def undress(page: Path) -> None:
-    """Take from a finished page the style of docstrings, which the builder asks for everywhere, where it shows none."""
-    text = page.read_text(encoding="utf-8")
-    if DOCSTRINGS.search(text) and 'class="doc ' not in text:
-        page.write_text(DOCSTRINGS.sub("", text), encoding="utf-8")
 
 
 def typeset(site: Path, pages: Iterable[Path]) -> list[str]:

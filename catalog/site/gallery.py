@@ -28,7 +28,8 @@ def page(book: Book) -> str:
     front = front_matter({"title": title, "description": f"All {things} by family", "hide": "[navigation, toc]"})
     sections = []
     for f, name in book.families.items():
-        cards = [card(book, e) for e in book.entries.values() if e.family == f]
+        members = [e for e in book.entries.values() if e.family == f]
+        cards = [card(book, e, first=not sections and e is members[0]) for e in members]
         body = f'<h2>{escape(name)}</h2><ul class="gallery">{"".join(cards)}</ul>'
         wide = f"wide-{min(len(cards), 4)}"  # columns it may take, so that small families share a row
         sections.append(f'<section class="family {wide} f-{f}" id="{f}">{body}</section>')
@@ -148,9 +149,9 @@ def address(facet: str, value: str) -> str:
 # ---- cards ----
 
 
-def card(book: Book, e: Entry, prefix: str = "") -> str:
+def card(book: Book, e: Entry, first: bool = False) -> str:
     """A pattern with its picture; the link in its name covers the whole card."""
-    name = f'<a href="{prefix}{e.id}.html">{escape(e.name)}</a>'
+    name = f'<a href="{e.id}.html">{escape(e.name)}</a>'
     level = ""
     if e.difficulty:
         dots = "●" * e.difficulty + "○" * (5 - e.difficulty)
@@ -159,8 +160,8 @@ def card(book: Book, e: Entry, prefix: str = "") -> str:
     said = " · ".join(fact for fact in facts if fact)
     meta = f'<p class="meta"><span>{said}</span>{level}</p>' if said or level else ""
     body = f"{name}<p>{inline(e.summary)}</p>{meta}"
-    data = "" if prefix else attributes(book, e)
-    return f'<li class="card f-{e.family}"{data}>{picture(book, e, "" if prefix else "../")}{div("body", body)}</li>'
+    shown = picture(book, e, "../", first)
+    return f'<li class="card f-{e.family}"{attributes(book, e)}>{shown}{div("body", body)}</li>'
 
 
 def attributes(book: Book, e: Entry) -> str:
@@ -172,14 +173,15 @@ def attributes(book: Book, e: Entry) -> str:
     return "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
 
 
-def picture(book: Book, e: Entry, up: str) -> str:
-    """What a run drew or wrote; the formula where there is no such picture."""
+def picture(book: Book, e: Entry, up: str, first: bool = False) -> str:
+    """What a run drew or wrote; the formula where there is no such picture. The `first` is fetched at once."""
     hero = book.hero(e.id)
     if hero is None:
         return f'<div class="thumb formula">{math(e.objective)}</div>' if e.objective else ""
     if hero.file.endswith(".txt"):
         return f'<div class="thumb words">{escape(excerpt(book.figures[e.id][hero.file]))}</div>'
-    image = f'<img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" loading="lazy">'
+    when = 'fetchpriority="high"' if first else 'loading="lazy"'
+    image = f'<img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" {when}>'
     return div("thumb", image)
 
 

@@ -370,8 +370,8 @@ def mark(book: Book, e: Entry, page: str) -> str:
         return page
     tips = "".join(f'<p id="tip-{t.id}">{line(t.meaning)}</p>' for t in used.values())
     hidden = f'<div class="tips" hidden>{tips}</div>'
-    style = '<link rel="stylesheet" href="../assets/terms.css"><script defer src="../assets/terms.js"></script>'
-    return "".join(parts).rstrip("\n") + f"\n\n{hidden}{style}\n"
+    script = '<script defer src="../assets/terms.js"></script>'
+    return "".join(parts).rstrip("\n") + f"\n\n{hidden}{script}\n"
 
 
 @cache

@@ -23,6 +23,7 @@ WORDS = {
     "training": "Learns by",
 }  # fmt: skip
 """Facets that are words, and how the page calls them."""
+TAG = re.compile(r"<[^>]*>")
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
 """Width and height of a drawing."""
 ARROW = ' <span class="arrow" role="img" aria-label="against">→</span> '
@@ -75,6 +76,11 @@ def div(cls: str, html: str) -> str:
     return f'<div class="{cls}">{html}</div>'
 
 
+def sized(cls: str, html: str) -> str:
+    """The same with its length, in thousands of characters, by which its height is guessed before it comes near."""
+    return f'<div class="{cls}" style="--text:{len(TAG.sub("", html)) / 1000:.1f}">{html}</div>'
+
+
 def bullets(texts: list[str], cls: str = "") -> str:
     """A list of sentences."""
     return f'<ul class="{cls}">' + "".join(f"<li>{line(t)}</li>" for t in texts) + "</ul>"
@@ -96,7 +102,7 @@ def chip(e: Entry, prefix: str = "") -> str:
 def head(book: Book, e: Entry) -> str:
     """What one sees first: name, summary, picture, what it is for, when to take it, and what one chooses by."""
     hero = next(((f, c) for f, c in book.pictures(e.id) if Path(f.file).stem == "hero"), None)
-    picture = div("hero", figure(book, e, *hero, at_once=True)) if hero else ""
+    picture = div("hero", figure(book, e, *hero, first=True)) if hero else ""
     intent = div("intent", block(e.intent)) if e.intent else ""
     chosen, rest = facts(e)
     also = [("Also called", ", ".join(map(escape, e.aliases)))] if e.aliases else []
@@ -206,8 +212,8 @@ def disclosed(title: str, rows: Terms) -> str:
     return f'<details class="more"><summary>{title}</summary>{terms(rows)}</details>'
 
 
-def figure(book: Book, e: Entry, f: Figure, claim: Claim, at_once: bool = False) -> str:
-    """A figure with its caption and the claim whose run drew it; what is seen `at_once` is part of the page."""
+def figure(book: Book, e: Entry, f: Figure, claim: Claim, first: bool = False) -> str:
+    """A figure with its caption and the claim whose run drew it; the `first` is fetched before it comes near."""
     text, path = book.figures[e.id].get(f.file, ""), escape(f"../figures/{e.id}/{f.file}")
     if f.file.endswith(".wav"):
         body = f'<audio controls preload="none" src="{path}" aria-label="{escape(f.alt)}"></audio>'
@@ -216,15 +222,11 @@ def figure(book: Book, e: Entry, f: Figure, claim: Claim, at_once: bool = False)
     elif f.file.endswith(".txt"):
         lines = escape(text.strip("\n")).replace("\n", "&#10;")  # a blank line would end the block of HTML
         body = f'<pre class="text-figure" tabindex="0" aria-label="{escape(f.alt)}">{lines}</pre>'
-    elif at_once:
-        try:
-            body = svg.figure_inline(text, f"{e.id}-{Path(f.file).stem}", f.alt)
-        except svg.UnsafeFigure as error:
-            raise svg.UnsafeFigure(f"{e.family}/{e.id}/{f.file}: {error}") from None
     else:
         box = VIEW_BOX.search(text)
         size = f' width="{float(box[1]):.0f}" height="{float(box[2]):.0f}"' if box else ""
-        body = f'<img src="{path}" alt="{escape(f.alt)}"{size} loading="lazy">'
+        when = 'fetchpriority="high"' if first else 'loading="lazy"'
+        body = f'<img src="{path}" alt="{escape(f.alt)}"{size} {when}>'
     origin = f' <a class="origin" href="#claim-{claim.id}">from this claim’s run</a>'
     return f'<figure class="picture">{body}<figcaption>{inline(f.caption)}{origin}</figcaption></figure>'
 
@@ -306,7 +308,7 @@ def choices(book: Book, e: Entry) -> str:
             f'<div class="choice"><h3><a href="../choose.html#{d.id}">{inline(d.problem)}</a></h3>'
             f"<div>{line(mine.why)} {grounds(e, mine)}</div>{beside}</div>"
         )
-    return div("choices", "".join(out)) if out else ""
+    return sized("choices", "".join(out)) if out else ""
 
 
 def grounds(e: Entry, o: Option, page: str = "") -> str:
@@ -330,7 +332,7 @@ def failures(book: Book, e: Entry) -> str:
             f"<div>{line(f.symptom)}</div><div><b>Detect</b> {line(f.detect)}</div>{shown}"
             f"<div><b>Remedy</b> {line(f.remedy)} {chips}</div>{cures}</div>"
         )
-    return div("failures", "".join(out)) if out else ""
+    return sized("failures", "".join(out)) if out else ""
 
 
 def cure(book: Book, x: Edge) -> str:
@@ -495,7 +497,7 @@ def related(book: Book, e: Entry) -> str:
         f"{''.join(relation(book, e, x) for x in group)}</ul></section>"
         for type, group in groups.items()
     )
-    return div("related", neighborhood.drawings(book, e) + div("by-type", listed))
+    return sized("related", neighborhood.drawings(book, e) + div("by-type", listed))
 
 
 def relation(book: Book, e: Entry, x: Edge) -> str:
@@ -534,7 +536,7 @@ def citation(book: Book, e: Entry) -> str:
         button = copy("bibtex-all", "all sources")
         summary = f"<summary>All {len(e.sources)} sources as BibTeX</summary>"
         rest = f'<details class="bibtex">{summary}{button}{bib("bibtex-all", listed(e.sources))}</details>'
-    return (div("cite-as", shown) if shown else "") + rest
+    return (sized("cite-as", shown) if shown else "") + rest
 
 
 def listed(found: list[Source]) -> str:

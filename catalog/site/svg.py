@@ -1,7 +1,7 @@
 """Drawings: structure; and figures of runs, made safe.
 
-All are SVG text for the page itself: style sheets color them, links in them are real links, and every drawing that is
-read on a phone is at most 460 units wide.
+Drawings are SVG text for the page itself: style sheets color them, links in them are real links, and every one that is
+read on a phone is at most 460 units wide. Figures are files of their own.
 """
 
 from __future__ import annotations
@@ -329,36 +329,13 @@ _INK = (
 
 
 @lru_cache(maxsize=1024)
-def figure_inline(text: str, prefix: str, alt: str) -> str:
-    """A figure for the page itself, in its ink and type; ids that nothing refers to go, others become unique."""
-    root = _clean(text)
-    _ink(root)
-    used = {m for e in root.iter() for v in e.attrib.values() for m in re.findall(r"#([\w.\-]+)", v)}
-    for element in root.iter():
-        if (name := element.attrib.pop("id", None)) in used:
-            element.set("id", f"{prefix}-{name}")
-        for key, value in list(element.attrib.items()):
-            if key != "id":
-                value = re.sub(r"^#([\w.\-]+)$", rf"#{prefix}-\1", value)
-                element.set(key, re.sub(r"url\(#([\w.\-]+)\)", rf"url(#{prefix}-\1)", value))
-        if style := element.get("style"):  # the site's type is narrower than the one the figure was laid out for
-            style = re.sub(r"font-size: ([\d.]+)px", lambda size: f"font-size: {1.18 * float(size[1]):.3g}px", style)
-            element.set("style", re.sub(r"\s*font-family:[^;]*;?", "", style).strip())
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
-    root.set("class", "figure")
-    root.set("role", "img")
-    root.set("aria-label", alt)
-    return re.sub(r"\s*\n\s*", " ", _text(root))
-
-
-@lru_cache(maxsize=1024)
 def figure_file(text: str, ink: str = "#26292e", dark_ink: str = "#d9dce1") -> str:
-    """A figure as a file of its own, for thumbnails: its ink follows the color scheme of the page that shows it."""
+    """A figure as a file of its own: its ink follows the color scheme of the page that shows it."""
     root = _clean(text)
     style = ET.Element(f"{{{SVG}}}style")
     dark = f"@media (prefers-color-scheme:dark){{svg{{color:{dark_ink}}}}}"
-    style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}{dark}"
+    lines = "*{stroke-linejoin:round;stroke-linecap:butt}image{image-rendering:pixelated}"
+    style.text = f"svg{{color:{ink};font-family:system-ui,sans-serif}}{lines}{dark}"
     _ink(root)
     root.insert(0, style)
     return _text(root)
