@@ -60,7 +60,7 @@ def test_words_find_names_aliases_and_summaries(open_page):
     page, _ = open_page(PAGE)
     for words, name in [("ddpm", "Denoising Diffusion"), ("cgan", "Conditional GAN"), ("alignment preference", "DPO")]:
         page.locator("[name=find]").fill(words)
-        shown = " ".join(page.locator(f"{SHOWN} .body > a").all_inner_texts())
+        shown = " ".join(page.locator(f"{SHOWN} .body > a").all_text_contents())
         assert name in shown or "Preference" in shown, words
 
 
@@ -113,7 +113,7 @@ def test_orders(open_page, key):
     page.locator("select").select_option(key)
     ranks = [json.loads(x) for x in page.locator(SHOWN).evaluate_all("all => all.map(c => c.dataset.ranks)")]
     if key == "name":
-        names = page.locator(f"{SHOWN} .body > a").all_inner_texts()
+        names = page.locator(f"{SHOWN} .body > a").all_text_contents()
         assert page.evaluate("names => [...names].sort((a, b) => a.localeCompare(b))", names) == names
     else:
         sign = -1 if key.startswith("-") else 1
