@@ -66,4 +66,15 @@
       element.addEventListener("focusout", mark(false));
     }
   }
+
+  // ---- a jump: what is laid out on the way may be higher or lower than it was taken for, so go there until it stays
+
+  function settle(times) {
+    const target = document.querySelector(":target");
+    if (!target || !times) return;
+    target.scrollIntoView();
+    requestAnimationFrame(() => requestAnimationFrame(() => settle(times - 1)));
+  }
+  addEventListener("hashchange", () => settle(4));
+  if (location.hash) settle(4);
 })();

@@ -449,3 +449,15 @@ def test_jumps_land_though_what_lies_between_is_laid_out_late(open_page, site, v
         )
         assert 0 <= top < 160 or (end and top < viewport["height"]), id
     assert not wrong
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("id", ["gan", "vae"])
+def test_a_jump_ends_where_it_leads(open_page, id, viewport):
+    page, _ = open_page(f"patterns/{id}.html#related-patterns", viewport)
+    for goal in ("related-patterns", "evidence", "related-patterns", "problem"):
+        page.evaluate("goal => { location.hash = goal }", goal)
+        top = "document.getElementById(location.hash.slice(1)).getBoundingClientRect().top"
+        page.wait_for_function(f"Math.abs({top} - 68) < 40")  # below the header
+        page.wait_for_timeout(200)
+        assert abs(page.evaluate(top) - 68) < 40, goal
