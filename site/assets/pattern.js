@@ -67,14 +67,21 @@
     }
   }
 
-  // ---- a jump: what is laid out on the way may be higher or lower than it was taken for, so go there until it stays
+  // ---- a jump: what is laid out on the way may be higher or lower than it was taken for, so go there until it stays,
+  // or until one scrolls on
 
-  function settle(times) {
+  let settling = 0, moved = false;
+  function settle() {
     const target = document.querySelector(":target");
-    if (!target || !times) return;
+    if (!target || moved || performance.now() > settling) return;
     target.scrollIntoView();
-    requestAnimationFrame(() => requestAnimationFrame(() => settle(times - 1)));
+    requestAnimationFrame(() => requestAnimationFrame(settle));
   }
-  addEventListener("hashchange", () => settle(4));
-  if (location.hash) settle(4);
+  function arrive() {
+    settling = performance.now() + 500;
+    settle();
+  }
+  for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(type, () => { moved = true; }, { passive: true });
+  addEventListener("hashchange", () => { moved = false; arrive(); });
+  if (location.hash) addEventListener("load", arrive, { once: true });
 })();
