@@ -26,6 +26,19 @@ ACCENTS = {
 }  # fmt: skip
 """LaTeX's accents by combining character."""
 
+ARTICLE = r"\b(Journal|Transactions|Surveys|JMLR|TACL|Distill)\b|\d\([\d/]+\)"
+"""What only names of journals have, or a volume with the number of its issue."""
+PROCEEDINGS = (
+    r"(?i)\b(conference|meeting|workshop|findings|"
+    r"advances in neural information processing systems|empirical methods in natural language processing|"
+    r"aaai|acl|colm|cvpr|eccv|emnlp|iccv|iclr|icml|interspeech|mlsys|naacl|neurips|siggraph|sigir|sosp|usenix)\b"
+)
+VOLUME = r"(?P<journal>.+?) (?P<volume>\d+)(?:\((?P<number>[\d/]+)\))?(?:, (?P<pages>\d[\d-]*))?"
+PAGES = r"(?P<booktitle>.+), (?P<pages>\d+-\d+)"
+PRESS = r"(?:(?P<booktitle>.+), )?(?P<publisher>Wiley|MIT Press)(?: \((?P<note>.+)\))?"
+YEAR = r"(.+?),? ((?:19|20)\d\d)"
+"""How venues are written, each part under the name of its BibTeX field."""
+
 
 def to_bibtex(part: Part) -> str:
     """All sources, each publication once, ordered by key."""
@@ -34,13 +47,38 @@ def to_bibtex(part: Part) -> str:
 
 def record(s: Source, name: str | None = None) -> str:
     """A source as BibTeX, called `name`, or by its author, year and title. Braces keep the capitals of the title."""
+    kind, told = venue(s.venue)
     fields = {
         "author": " and ".join(map(latex, authors(s))), "title": f"{{{latex(s.title)}}}", "year": str(s.year),
-        "howpublished": latex(s.venue), "eprint": s.arxiv, "archiveprefix": "arXiv" if s.arxiv else None,
+        **{k: v.replace("-", "--") if k == "pages" else latex(v) for k, v in told.items()},
+        "eprint": s.arxiv, "archiveprefix": "arXiv" if s.arxiv else None,
         "doi": s.doi and verbatim(s.doi), "url": s.url and verbatim(s.url),
     }  # fmt: skip
     lines = [f"  {k} = {{{v}}}," for k, v in fields.items() if v]
-    return "\n".join([f"@misc{{{name or key(s)},", *lines, "}", ""])
+    return "\n".join([f"@{kind}{{{name or key(s)},", *lines, "}", ""])
+
+
+def venue(text: str) -> tuple[str, dict[str, str]]:
+    """BibTeX's type of what appeared there, and the fields that tell where; `misc` where the venue does not say.
+
+    >>> venue("Neural Computation 9(8), 1735-1780")
+    ('article', {'journal': 'Neural Computation', 'volume': '9', 'number': '8', 'pages': '1735-1780'})
+    """
+    told = re.fullmatch(YEAR, text)
+    name, year = told.groups() if told else (text, None)
+    volume = re.fullmatch(VOLUME, name)
+    if text.lower().startswith("arxiv"):
+        kind, fields = "misc", {"howpublished": text}
+    elif re.search(ARTICLE, text) or (volume and volume["pages"] and not re.search(PROCEEDINGS, text)):
+        kind, fields = "article", (volume.groupdict() if volume else {"journal": name}) | {"year": year}
+    elif re.search(PROCEEDINGS, text):
+        pages = re.fullmatch(PAGES, text)
+        kind, fields = "inproceedings", (pages.groupdict() if pages else {"booktitle": text}) | {"year": year}
+    elif press := re.fullmatch(PRESS, text):
+        kind, fields = "incollection" if press["booktitle"] else "book", press.groupdict()
+    else:
+        kind, fields = "misc", {"howpublished": text}
+    return kind, {k: v for k, v in fields.items() if v}
 
 
 def latex(text: str) -> str:

@@ -515,15 +515,14 @@ def test_any_text_survives_in_a_cell_and_none_is_a_formula(line: str, text: str)
 
 
 def parsed(text: str) -> dict[str, dict[str, str]]:
-    """The fields of each record, as bibtexparser reads and decodes them."""
+    """The fields of each record, as bibtexparser reads and decodes them, and its type under ENTRYTYPE."""
     parser = pytest.importorskip("bibtexparser")
     from bibtexparser.middlewares import LatexDecodingMiddleware
 
     library = parser.parse_string(text, append_middleware=[LatexDecodingMiddleware()])
     assert not library.failed_blocks
-    assert all(e.entry_type == "misc" for e in library.entries)
     assert len(library.entries) == len(library.blocks)
-    return {e.key: {f.key: f.value for f in e.fields} for e in library.entries}
+    return {e.key: {"ENTRYTYPE": e.entry_type, **{f.key: f.value for f in e.fields}} for e in library.entries}
 
 
 def test_bibtex_has_every_source_once(real: Catalog) -> None:
@@ -540,7 +539,50 @@ def test_bibtex_has_every_source_once(real: Catalog) -> None:
     assert {bare(s.title) for s in sources} >= {t for _, t in titles}
     assert list(found) == sorted(found)
     assert all(re.fullmatch(r"[a-z]+\d{4}[a-z0-9]*(_\d+)?", key) for key in found)
+    for key, fields in found.items():
+        assert fields.keys() >= NEEDED[fields["ENTRYTYPE"]], key
+    assert {f["ENTRYTYPE"] for f in found.values()} == NEEDED.keys()
     assert not real.export("bibtex").encode().translate(None, bytes(range(128)))  # type: ignore[union-attr]
+
+
+NEEDED = {
+    "article": {"journal"}, "inproceedings": {"booktitle"}, "incollection": {"booktitle", "publisher"},
+    "book": {"publisher"}, "misc": {"howpublished"},
+}  # fmt: skip
+"""What BibTeX asks of each type, besides author, title and year."""
+
+
+@pytest.mark.parametrize(
+    ("venue", "expected"),
+    [
+        ("Biometrika 39(3/4), 324-345", "article journal=Biometrika volume=39 number=3/4 pages=324–345"),
+        ("Nature 381, 607-609", "article journal=Nature volume=381 pages=607–609"),
+        ("JMLR 2024", "article year=2024 journal=JMLR"),
+        ("Journal of Things 5, 12063, 2024", "article year=2024 journal=Journal of Things volume=5 pages=12063"),
+        ("Transactions of the ACL 8", "article journal=Transactions of the ACL volume=8"),
+        ("Proceedings of the X 7(2), 25-28", "article journal=Proceedings of the X volume=7 number=2 pages=25–28"),
+        ("ICLR 2023", "inproceedings year=2023 booktitle=ICLR 2023"),
+        ("SIGIR 2009, 758-759", "inproceedings booktitle=SIGIR 2009 pages=758–759"),
+        ("NeurIPS 2014 workshop on deep learning", "inproceedings booktitle=NeurIPS 2014 workshop on deep learning"),
+        ("Meeting of the ACL 12, 1-9", "inproceedings booktitle=Meeting of the ACL 12 pages=1–9"),
+        ("Wiley", "book publisher=Wiley"),
+        ("Predicting Data, MIT Press", "incollection booktitle=Predicting Data publisher=MIT Press"),
+        ("On Books, MIT Press (Report 8506)", "incollection booktitle=On Books publisher=MIT Press note=Report 8506"),
+        ("arXiv; ICLR 2025", "misc howpublished=arXiv; ICLR 2025"),
+        ("web page", "misc howpublished=web page"),
+        ("Report 7", "misc howpublished=Report 7"),
+    ],
+)  # fmt: skip
+def test_bibtex_says_where_it_appeared(venue: str, expected: str) -> None:
+    fields = parsed(bibtex.record(source(venue=venue), "k"))["k"]
+    told = [f"{k}={v}" for k, v in fields.items() if k not in ("ENTRYTYPE", "author", "title", "url")]
+    assert f"{fields['ENTRYTYPE']} {' '.join(told)}".replace(" year=2000", "") == expected
+
+
+def test_a_source_is_told_alike_everywhere(real: Catalog) -> None:
+    own = {"key", "role"}
+    told = {w.key: {tuple(s.model_dump(exclude=own).items()) for _, s in w.cited} for w in works.Works(real)}
+    assert {key: records for key, records in told.items() if len(records) > 1} == {}
 
 
 def bare(title: str) -> str:
@@ -557,11 +599,11 @@ def source(**fields: Any) -> Source:
     "text", [*HOSTILE, "Łukasz Ørsted, Čapek, Müller, Ångström, Ğ, ŷ, Dvořák, Ḥ, ễ, Ελλάς, 中文 & co."]
 )
 def test_bibtex_gives_texts_back(text: str) -> None:
-    record = bibtex.record(source(title=text, venue=text), "k")
+    record = bibtex.record(source(title=text, venue=f"Journal of {text}"), "k")
     fields = parsed(record)["k"]
     expected = unicodedata.normalize("NFC", " ".join(text.split())).replace("^", "ˆ")  # as the decoder says it
     assert unicodedata.normalize("NFC", fields["title"]) == expected
-    assert unicodedata.normalize("NFC", fields["howpublished"]) == expected
+    assert unicodedata.normalize("NFC", fields["journal"]) == f"Journal of {expected}"
 
 
 @given(LINES)
@@ -570,9 +612,12 @@ def test_bibtex_reads_any_text(text: str) -> None:
     fields = parsed(
         bibtex.record(source(authors=text, title=text, venue=text, url="https://example.org/{x}\\%7"), "k")
     )["k"]
-    assert fields.keys() >= {"author", "title", "year", "howpublished", "url"}
+    assert fields.keys() >= {"author", "title", "year", "url"}
     letters = [c for c in unicodedata.normalize("NFC", text) if c.isalnum() and c.isascii()]
-    assert [c for c in fields["howpublished"] if c.isalnum() and c.isascii()] == letters
+    where = ("journal", "booktitle", "volume", "number", "pages", "publisher", "note", "howpublished")
+    told = "".join(fields.get(k, "") for k in where)
+    said = [c for c in told if c.isalnum() and c.isascii()]
+    assert letters in (said, [*said, *fields["year"]])  # a journal's year stands in a field of its own
 
 
 def test_records_of_one_publication_are_merged(make: Callable[..., dict[str, Any]]) -> None:
