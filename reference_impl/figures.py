@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 if TYPE_CHECKING:
     from .core.runner import Result
@@ -24,6 +25,8 @@ PALETTE = ["#3b7dd8", "#d9730d", "#2a9d6f", "#c2417c", "#8a63d2", "#9a8700", "#0
 """Ten colors that read on white and on near-black."""
 INK = "#010203"
 """Stands for the color of the page's own text; becomes `currentColor` in SVG."""
+MARGIN = 0.03
+"""Inches around all that is drawn, since a page sets a figure in its own type."""
 STYLE = {
     "axes.prop_cycle": mpl.cycler(color=PALETTE), "image.cmap": "gray_r", "lines.linewidth": 1.6,
     "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
@@ -43,10 +46,17 @@ def figure(width: float = 6.4, height: float = 3.6, rows: int = 1, columns: int 
     return fig, fig.subplots(rows, columns, **kw)
 
 
+def whole(fig: Figure) -> Bbox:
+    """The box of a figure, in inches, larger than the figure itself where something reaches over the edge."""
+    for _ in range(2):  # after one, the layout has not settled: titles of pictures may stand too high
+        fig.draw_without_rendering()
+    return Bbox.union([fig.bbox_inches, fig.get_tightbbox().padded(MARGIN)])
+
+
 def svg(fig: Figure) -> str:
     """The figure as SVG text that takes its ink from the page. The same figure gives the same bytes."""
     out = io.StringIO()
-    fig.savefig(out, format="svg", metadata={"Date": None})
+    fig.savefig(out, format="svg", bbox_inches=whole(fig), metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
@@ -71,7 +81,7 @@ def few_colors(encoded: re.Match[str]) -> str:
 def png(fig: Figure) -> bytes:
     """The figure as PNG on white."""
     out = io.BytesIO()
-    fig.savefig(out, format="png", facecolor="white")
+    fig.savefig(out, format="png", bbox_inches=whole(fig), facecolor="white")
     return out.getvalue()
 
 
