@@ -12,7 +12,7 @@
     return made;
   }
   const KINDS = ["Symptom", "Term", "Tag", "Filter", "Glossary", "Choose", "Apply", "Demo", "Exercise", "Page", ""];
-  const TEXT = KINDS.length - 1, SHOWN = 40, EACH = 8, ENOUGH = 12;
+  const TEXT = KINDS.length - 1, SHOWN = 40, EACH = 8, ENOUGH = 12, MORE = 3;
 
   // ---- names, compared as catalog.names does
 
@@ -88,11 +88,15 @@
   // ---- what is found, the best first
 
   function search(asked) {
-    const words = split(asked), whole = key(asked), hits = [], seen = new Set();
-    const add = (hit) => {
+    const words = split(asked), whole = key(asked), hits = [], seen = new Set(), of = new Map();
+    const add = (hit) => {  // an entry once, by what answers best, with what else answers
       const id = hit.entry && !hit.doc ? hit.entry.to : hit.doc.to + (KINDS[hit.doc.kind] === "Term" ? hit.doc.title : "");
-      if (!seen.has(id)) hits.push(hit);
+      if (seen.has(id)) return;
       seen.add(id);
+      const known = of.get(hit.entry);
+      if (!known) hits.push(Object.assign(hit, { also: [] }));
+      else if (hit.doc) known.also.push(place(hit.doc));
+      if (hit.entry && !known) of.set(hit.entry, hit);
     };
     const named = (fits) => names.filter(({ keys }) => keys.some(fits))
       .sort((a, b) => a.alias - b.alias || a.said.length - b.said.length).map(({ entry, said, alias }) => ({ entry, said, alias, words }));
@@ -108,8 +112,8 @@
     if (most) named((k) => Math.abs(k.length - whole.length) <= most && typos(k, whole) <= most).forEach(add);
     wordwise(meant, 2).forEach(add);
     found(text, meant.map(plain), whole).forEach(add);
-    for (const index of [short, text]) if (hits.length < ENOUGH) found(index, meant.map(loose), whole).forEach(add);
-    if (hits.length < ENOUGH && meant.length > 1) for (const index of [short, text]) found(index, meant.map(loose), whole, "OR").forEach(add);
+    for (const index of [short, text]) if (seen.size < ENOUGH) found(index, meant.map(loose), whole).forEach(add);
+    if (seen.size < ENOUGH && meant.length > 1) for (const index of [short, text]) found(index, meant.map(loose), whole, "OR").forEach(add);
     return hits.slice(0, SHOWN);
   }
 
@@ -176,14 +180,17 @@
     return `${from ? "… " : ""}${best.slice(from, to > from ? to : from + 150)}${to < best.length ? " …" : ""}`;
   }
 
-  function shown({ doc, entry, said, alias, words }, n) {
+  const place = ({ kind, title }) => kind === TEXT ? title : `${KINDS[kind]}: ${title}`;
+
+  function shown({ doc, entry, said, alias, words, also }, n) {
     let title, why, rest;
     if (!doc) [title, why, rest] = [entry.name, alias ? "Also called" : "", alias ? said : entry.summary];
     else if (doc.kind === TEXT) [title, why, rest] = [entry ? entry.name : doc.title, entry ? doc.title : "", excerpt(doc.said, words)];
     else if (entry) [title, why, rest] = [entry.name, KINDS[doc.kind], excerpt(doc.said ? `${doc.title}: ${doc.said}` : doc.title, words)];
     else [title, why, rest] = [doc.title, KINDS[doc.kind], doc.said && excerpt(doc.said, words)];
     return el("a", { role: "option", id: `seek-${n}`, class: entry ? `seek-hit f-${entry.family}` : "seek-hit", href: new URL(doc ? doc.to : entry.to, root), tabindex: "-1", "aria-selected": "false" },
-      el("b", {}, marked(title, words)), el("span", { class: "seek-said" }, why ? el("i", {}, marked(why, words), ":") : null, why ? " " : null, marked(rest || "", words)));
+      el("b", {}, marked(title, words)), el("span", { class: "seek-said" }, why ? el("i", {}, marked(why, words), ":") : null, why ? " " : null, marked(rest || "", words)),
+      also.length ? el("span", { class: "seek-said" }, `Also in ${also.slice(0, MORE).join("; ")}${also.length > MORE ? "; …" : ""}`) : null);
   }
 
   // ---- the field

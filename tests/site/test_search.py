@@ -131,6 +131,16 @@ def test_it_is_among_the_hits(field):
     assert {asked: hits for asked, hits in found.items() if not any(re.match(AMONG[asked], h) for h in hits)} == {}
 
 
+def test_an_entry_is_there_once_and_says_where_else(field):
+    for asked in ("mode collapse", "gradient penalty", "exact likelihood", "vae", "sample faster"):
+        hits = ask(field, asked)
+        pages = field.eval_on_selector_all(f"{HIT}[href*='/patterns/']", "found => found.map(a => a.pathname)")
+        assert pages
+        assert len(set(pages)) == len(pages), asked
+        assert any("Also in " in hit for hit in hits), asked
+    assert ask(field, "mode collapse")[0].endswith(" | Also in Symptom: Missing modes")
+
+
 def test_words_are_marked_and_reasons_given(field):
     assert ask(field, "auto-encoding variational bayes")[0].startswith("Variational Autoencoder | Also called: ")
     marked = field.locator(HIT).first.locator(".seek-said mark").all_inner_texts()
