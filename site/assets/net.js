@@ -4,8 +4,13 @@
   "use strict";
 
   const size = (shape) => shape.reduce((a, b) => a * b, 1);
-  const tensor = (shape, data) => ({ shape, data: data || new Float32Array(size(shape)) });
-  const full = (shape, value) => tensor(shape, new Float32Array(size(shape)).fill(value));
+  // Arrays that a program no longer needs, by length. They are used again before new ones are asked for, as they are: what
+  // is not written in full begins with `full`.
+  const spare = new Map();
+  const numbers = (n) => spare.get(n)?.pop() || new Float32Array(n);
+  const give = (data) => { const same = spare.get(data.length); if (same) same.push(data); else spare.set(data.length, [data]); };
+  const tensor = (shape, data) => ({ shape, data: data || numbers(size(shape)) });
+  const full = (shape, value) => tensor(shape, numbers(size(shape)).fill(value));
   const scalar = (x) => (typeof x === "number" || typeof x === "boolean" ? tensor([], Float32Array.of(+x)) : x);
   const strides = (shape) => {
     const out = new Array(shape.length);
@@ -13,6 +18,11 @@
     return out;
   };
   const at = (dim, rank) => (dim < 0 ? dim + rank : dim);
+
+  function copy(from, at, to, start, length) {
+    if (length > 32) to.set(from.subarray(at, at + length), start);
+    else for (let i = 0; i < length; i++) to[start + i] = from[at + i];  // sooner done than a view is made
+  }
 
   // The value of each element of `shape`, read from x with the given strides (0 repeats) and offset.
   function read(x, shape, steps, offset = 0) {
@@ -42,8 +52,10 @@
   const unary = (f) => loop((x, out) => { for (let i = 0; i < x.length; i++) out[i] = f(x[i]); });
   const loops = (f) => (a, b, scale = 1) => {
     [a, b] = [scalar(a), scalar(b)];
-    const shape = joint(a.shape, b.shape), out = tensor(shape);
-    f(broadcast(a, shape).data, broadcast(b, shape).data, out.data, scale);
+    const shape = joint(a.shape, b.shape), [x, y] = [broadcast(a, shape), broadcast(b, shape)], out = tensor(shape);
+    f(x.data, y.data, out.data, scale);
+    if (x !== a) give(x.data);
+    if (y !== b) give(y.data);
     return out;
   };
   const binary = (f) => loops((x, y, out) => { for (let i = 0; i < out.length; i++) out[i] = f(x[i], y[i]); });
@@ -73,105 +85,141 @@
   const variance = (v, correction) => {
     const mean = sum(v) / v.length;
     let s = 0;
-    for (let i = 0; i < v.length; i++) s += (v[i] - mean) ** 2;
+    for (let i = 0; i < v.length; i++) s += (v[i] - mean) * (v[i] - mean);
     return s / (v.length - correction);
   };
 
   // ---- matrices: tiles of four rows and eight columns ----
 
-  // WebAssembly for tile(a, b, k): the k columns of a, of four numbers each, times the k rows of b, of eight, from and
-  // to bytes of `memory`; the tile goes to its start. Its 32 sums never leave the registers.
+  // WebAssembly on the bytes of `memory`. product(a, wide, b, table, k, out, apart): four rows of a, `wide` apart, times
+  // the k rows of b of eight numbers, which begin where `table` says beyond b; the sums, which never leave the
+  // registers, go to out, its rows `apart`. add, mul, ... (x, y, n): n bytes of x become x + y ..., four numbers at a time.
   function assembled() {
-    const get = (i) => [0x20, i], set = (i) => [0x21, i], four = [0, 1, 2, 3], two = [0, 1];
-    const simd = (...code) => [0xfd, ...code], load = simd(0, 4), splat = simd(9, 2), store = simd(11, 4), mul = simd(0xe6, 1), add = simd(0xe4, 1);
-    const [a, b, k, one] = [0, 1, 2, 13], right = [11, 12], sum = (r, c) => 3 + 2 * r + c;
-    const step = (i, by) => [...get(i), 0x41, by & 127, 0x6a, ...set(i)];
-    const body = [
-      1, 11, 0x7b,  // locals: eight vectors of sums, two of b, a number of a four times
+    const get = (i) => [0x20, i], set = (i) => [0x21, i], simd = (...code) => [0xfd, ...code], four = [0, 1, 2, 3], two = [0, 1];
+    const long = (n) => [(n & 127) | 128, (n >> 7) & 127], int = (n) => [0x41, ...long(n)], step = (i, by) => [...get(i), ...by, 0x6a, ...set(i)];
+    const load = simd(0, 0), store = simd(11, 0), [add, sub, mul, div, low, high] = [0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9].map((c) => simd(c, 1));
+    const each = (x) => simd(12, ...Array(4).fill([...new Uint8Array(Float32Array.of(x).buffer)]).flat());
+    const [a, wide, b, table, k, out, apart, row, one] = [0, 1, 2, 3, 4, 5, 6, 7, 18], right = [16, 17], sum = (r, c) => 8 + 2 * r + c;
+    const product = [
+      2, 1, 0x7f, 11, 0x7b,  // locals: a place; eight vectors of sums, two of b, a number of a four times
       3, 0x40,  // repeat
-      ...two.flatMap((c) => [...get(b), ...load, 16 * c, ...set(right[c])]),
+      ...get(b), ...get(table), 0x28, 2, 0, 0x6a, ...set(row),
+      ...two.flatMap((c) => [...get(row), ...load, 16 * c, ...set(right[c])]),
+      ...get(a), ...set(row),
       ...four.flatMap((r) => [
-        ...get(a), ...splat, 4 * r, ...set(one),
+        ...get(row), ...simd(9, 0), 0, ...set(one),
         ...two.flatMap((c) => [...get(sum(r, c)), ...get(one), ...get(right[c]), ...mul, ...add, ...set(sum(r, c))]),
+        ...(r < 3 ? step(row, get(wide)) : []),
       ]),
-      ...step(a, 16), ...step(b, 32), ...step(k, -1), ...get(k), 0x0d, 0,  // while k is not 0
+      ...step(a, int(4)), ...step(table, int(4)), ...step(k, [0x41, 127]), ...get(k), 0x0d, 0,  // while k is not 0
       0x0b,
-      ...four.flatMap((r) => two.flatMap((c) => [0x41, 0, ...get(sum(r, c)), ...store, 32 * r + 16 * c])),
+      ...four.flatMap((r) => [...two.flatMap((c) => [...get(out), ...get(sum(r, c)), ...store, 16 * c]), ...step(out, get(apart))]),
       0x0b,
     ];
-    const long = (n) => [(n & 127) | 128, n >> 7], section = (id, ...bytes) => [id, ...long(bytes.length), ...bytes];
-    const exported = (name, ...what) => [name.length, ...[...name].map((c) => c.charCodeAt(0)), ...what];
+    const [x, y, n, t, e] = [0, 1, 2, 3, 4], given = [x, y].flatMap((i) => [...get(i), ...load, 0]);
+    const through = (value) => [
+      1, 2, 0x7b, 3, 0x40, ...get(x), ...value, ...store, 0,
+      ...step(x, int(16)), ...step(y, int(16)), ...step(n, [0x41, 0x70]), ...get(n), ...int(0), 0x4a, 0x0d, 0,  // while n is above 0
+      0x0b, 0x0b,
+    ];
+    // 1 / (1 + exp t) for t = -x: exp t = 2^e exp(t - e log 2), whose series is short, since that is small
+    const sigmoid = [
+      ...get(x), ...load, 0, ...simd(0xe1, 1), ...each(-87), ...high, ...each(88), ...low, ...set(t),
+      ...get(t), ...each(Math.LOG2E), ...mul, ...simd(0x6a), ...set(e),
+      ...get(t), ...[0.693359375, Math.LN2 - 0.693359375].flatMap((c) => [...get(e), ...each(c), ...mul, ...sub]), ...set(t),
+      ...each(1 / 720), ...[120, 24, 6, 2, 1, 1].flatMap((f) => [...get(t), ...mul, ...each(1 / f), ...add]),
+      ...get(e), ...simd(0xf8, 1), ...int(127), ...simd(17), ...simd(0xae, 1), ...int(23), ...simd(0xab, 1), ...mul, ...set(t),
+      ...each(1), ...each(1), ...get(t), ...add, ...div,
+    ];
+    const bodies = { product, sigmoid: through(sigmoid), add: through([...given, ...add]), sub: through([...given, ...sub]), mul: through([...given, ...mul]) };
+    const section = (id, ...bytes) => [id, ...long(bytes.length), ...bytes], type = (n) => [0x60, n, ...Array(n).fill(0x7f), 0];
+    const exported = (name, ...what) => [name.length, ...[...name].map((c) => c.charCodeAt(0)), ...what], names = Object.keys(bodies);
     return Uint8Array.from([
       0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-      ...section(1, 1, 0x60, 3, 0x7f, 0x7f, 0x7f, 0), ...section(3, 1, 0), ...section(5, 1, 0, 1),
-      ...section(7, 2, ...exported("tile", 0, 0), ...exported("memory", 2, 0)),
-      ...section(10, 1, ...long(body.length), ...body),
+      ...section(1, 2, ...type(7), ...type(3)), ...section(3, names.length, ...names.map((_, i) => +(i > 0))), ...section(5, 1, 0, 1),
+      ...section(7, names.length + 1, ...exported("memory", 2, 0), ...names.flatMap((name, i) => exported(name, 0, i))),
+      ...section(10, names.length, ...Object.values(bodies).flatMap((body) => [...long(body.length), ...body])),
     ]);
   }
-  const tiles = (() => {
+  const unit = (() => {
+    const made = { assembled: true }, view = (buffer) => { [made.numbers, made.places] = [new Float32Array(buffer), new Int32Array(buffer)]; };
     try {
-      const { tile, memory } = new WebAssembly.Instance(new WebAssembly.Module(assembled())).exports;
-      const made = { tile, numbers: new Float32Array(memory.buffer), assembled: true };
-      made.grow = (n) => { memory.grow(Math.ceil((n - made.numbers.length) / 16384)); made.numbers = new Float32Array(memory.buffer); };
-      return made;
+      const { memory, ...does } = new WebAssembly.Instance(new WebAssembly.Module(assembled())).exports;
+      Object.assign(made, does, { grow: (n) => { memory.grow(Math.ceil((n - made.numbers.length) / 16384)); view(memory.buffer); } });
+      view(memory.buffer);
     } catch {  // where there is none
-      const made = { numbers: new Float32Array(16384), assembled: false, grow: (n) => { made.numbers = new Float32Array(n); } };
-      made.tile = (a, b, k) => {
-        const x = made.numbers.fill(0, 0, 32);
-        for (let l = 0, p = a / 4, q = b / 4; l < k; l++, p += 4, q += 8)
-          for (let i = 0; i < 32; i++) x[i] += x[p + (i >> 3)] * x[q + (i & 7)];
+      Object.assign(made, { assembled: false, grow: (n) => view(new ArrayBuffer(4 * n)) });
+      made.grow(16384);
+      made.product = (a, wide, b, table, k, out, apart) => {
+        const x = made.numbers, sums = new Float32Array(32);
+        for (let l = 0; l < k; l++)
+          for (let i = 0, q = (b + made.places[table / 4 + l]) / 4; i < 32; i++) sums[i] += x[(a + (i >> 3) * wide) / 4 + l] * x[q + (i & 7)];
+        for (let i = 0; i < 32; i++) x[(out + (i >> 3) * apart) / 4 + (i & 7)] = sums[i];
       };
-      return made;
+      made.add = (x, y, n) => { for (let i = 0, z = made.numbers; i < n / 4; i++) z[x / 4 + i] += z[y / 4 + i]; };
     }
+    return made;
   })();
+  const whole = (n, of) => Math.ceil(n / of) * of;
 
-  // Of numbers that never change, what was packed of them, by where it began.
-  const weights = new WeakMap();
-  function put(source, at, to, length, pack) {
-    const own = weights.get(source), x = tiles.numbers;
-    if (own?.has(at)) return x.set(own.get(at), to);
-    pack(x);
-    if (own) own.set(at, x.slice(to, to + length));
+  // f(x, y, out), by what the unit has of that name where there are many numbers.
+  const swift = (name, f) => (x, y, out, scale = 1) => {
+    const n = out.length, second = whole(n, 4);
+    if (!unit.assembled || n < 64 || scale !== 1) return f(x, y, out, scale);
+    if (unit.numbers.length < 2 * second) unit.grow(2 * second);
+    unit.numbers.set(x);
+    unit.numbers.set(y, second);
+    unit[name](0, 4 * second, 4 * n);
+    out.set(unit.numbers.subarray(0, n));
+  };
+  const logistic = swift("sigmoid", (x, _, out) => { for (let i = 0; i < x.length; i++) out[i] = 1 / (1 + Math.exp(-x[i])); });
+
+  // Where there is room for a table of k places, for n rows of k numbers, for `other` numbers and for n rows of m, all
+  // filled up to whole tiles.
+  function room(n, k, other, m) {
+    const left = whole(k, 4), right = left + whole(n, 4) * k, out = right + whole(other, 4) + 8, end = out + whole(n, 4) * whole(m, 8);
+    if (unit.numbers.length < end) unit.grow(end);
+    return [left, right, out];
+  }
+  function tiles(n, k, m, left, right, out) {
+    const apart = 4 * whole(m, 8), { product } = unit;
+    for (let j = 0; j < m; j += 8) for (let i = 0; i < n; i += 4) product(4 * (left + i * k), 4 * k, 4 * (right + j), 0, k, 4 * (out + j) + i * apart, apart);
   }
 
-  // (n, k) x (k, m), from places ai and bi into out from `start`, whose rows are `wide` apart.
-  function multiply(a, b, n, k, m, out, ai = 0, bi = 0, start = 0, wide = m) {
-    if (n === 1 || k < 4) return narrow(a, b, n, k, m, out, ai, bi, start, wide);
-    const left = 32, tall = 4 * k * Math.ceil(n / 4), right = left + tall, broad = 8 * k * Math.ceil(m / 8);
-    if (tiles.numbers.length < right + broad) tiles.grow(right + broad);
-    put(a, ai, left, tall, (x) => {
-      for (let i = 0; i < n; i++) for (let l = 0, to = left + 4 * k * (i >> 2) + (i & 3), at = ai + i * k; l < k; l++, to += 4) x[to] = a[at + l];
-    });
-    put(b, bi, right, broad, (x) => {
-      for (let j = 0; j < m; j += 8)
-        for (let l = 0, to = right + j * k, at = bi + j, columns = Math.min(8, m - j); l < k; l++, to += 8, at += m) for (let c = 0; c < columns; c++) x[to + c] = b[at + c];
-    });
-    const x = tiles.numbers, { tile } = tiles;
-    for (let j = 0; j < m; j += 8)
-      for (let i = 0; i < n; i += 4) {
-        tile(4 * (left + i * k), 4 * (right + j * k), k);
-        for (let r = 0, columns = Math.min(8, m - j); r < 4 && i + r < n; r++) for (let c = 0, to = start + (i + r) * wide + j; c < columns; c++) out[to + c] = x[8 * r + c];
-      }
+  // (n, k) x (k, m) + bias, from places ai and bi into out from `start`.
+  function multiply(a, b, n, k, m, out, ai = 0, bi = 0, start = 0, bias = null) {
+    if (n === 1) return row(a, b, k, m, out, ai, bi, start, bias);
+    const [left, right, to] = room(n, k, k * m, m), { numbers: x, places } = unit, wide = whole(m, 8);
+    for (let l = 0; l < k; l++) places[l] = 4 * l * m;
+    x.set(a.subarray(ai, ai + n * k), left);
+    x.set(b.subarray(bi, bi + k * m), right);
+    tiles(n, k, m, left, right, to);
+    if (bias) x.set(bias, right);
+    for (let i = 0; bias && i < n; i++) unit.add(4 * (to + i * wide), 4 * right, 4 * m);
+    if (m === wide) out.set(x.subarray(to, to + n * m), start);
+    else for (let i = 0; i < n; i++) copy(x, to + i * wide, out, start + i * m, m);
     return out;
   }
-  function narrow(a, b, n, k, m, out, ai, bi, start, wide) {  // a row alone, or short ones
-    for (let i = 0, o = start; i < n; i++, o += wide)
-      for (let l = 0, q = bi; l < k; l++, q += m) {
-        const x = a[ai + i * k + l];
-        if (l === 0) for (let j = 0; j < m; j++) out[o + j] = x * b[q + j];
-        else for (let j = 0; j < m; j++) out[o + j] += x * b[q + j];
-      }
+  function row(a, b, k, m, out, ai, bi, start, bias) {  // alone: too little to do for tiles
+    for (let j = 0; j < m; j++) out[start + j] = bias ? bias[j] : 0;
+    for (let l = 0, q = bi; l < k; l++, q += m) for (let j = 0, x = a[ai + l]; j < m; j++) out[start + j] += x * b[q + j];
     return out;
   }
 
-  function normalize(x, groups, length, eps, scale, shift, channel) {
-    const out = tensor(x.shape);
-    for (let g = 0; g < groups; g++) {
-      const part = x.data.subarray(g * length, (g + 1) * length), mean = sum(part) / length;
-      const by = 1 / Math.sqrt(variance(part, 0) + eps);
-      for (let i = 0; i < length; i++) {
-        const c = channel(g, i);
-        out.data[g * length + i] = (part[i] - mean) * by * (scale ? scale.data[c] : 1) + (shift ? shift.data[c] : 0);
+  function matrices(a, b, bias) {
+    const [n, k] = a.shape, m = b.shape[1], out = tensor([n, m]);
+    multiply(a.data, b.data, n, k, m, out.data, 0, 0, 0, bias);
+    return out;
+  }
+
+  // Groups of numbers that follow one another; scale and shift change after each `inner` of them, from first(group) on.
+  function normalize(x, groups, length, eps, scale, shift, inner, first) {
+    const out = tensor(x.shape), from = x.data, to = out.data;
+    for (let g = 0, i = 0; g < groups; g++) {
+      const part = from.subarray(i, i + length), mean = sum(part) / length, by = 1 / Math.sqrt(variance(part, 0) + eps);
+      for (let c = first(g), end = i + length; i < end; c++) {
+        const s = by * (scale ? scale.data[c] : 1), t = (shift ? shift.data[c] : 0) - mean * s;
+        for (let stop = i + inner; i < stop; i++) to[i] = from[i] * s + t;
       }
     }
     return out;
@@ -182,36 +230,36 @@
     const co = transposed ? w.shape[1] * groups : w.shape[0], gi = ci / groups, go = co / groups;
     const oh = transposed ? (h - 1) * sh - 2 * ph + dh * (kh - 1) + extra[0] + 1 : Math.floor((h + 2 * ph - dh * (kh - 1) - 1) / sh) + 1;
     const ov = transposed ? (v - 1) * sv - 2 * pv + dv * (kw - 1) + extra[1] + 1 : Math.floor((v + 2 * pv - dv * (kw - 1) - 1) / sv) + 1;
-    const out = tensor([n, co, oh, ov]), strip = Math.max(1, Math.floor(128 / ov)), seen = new Float32Array(transposed ? 0 : gi * kh * kw * strip * ov);
+    const out = tensor([n, co, oh, ov]);
     for (let m = 0; m < n; m++)
-      for (let g = 0; g < groups; g++) {
-        const from = (m * ci + g * gi) * h * v, to = (m * co + g * go) * oh * ov;
-        if (transposed) spread(from, to, g * gi);
-        else for (let top = 0; top < oh; top += strip) gather(from, to, g * go, top, Math.min(strip, oh - top));
-      }
-    if (b) for (let i = 0, c = 0; i < out.data.length; c = (c + 1) % co) for (let k = 0; k < oh * ov; k++) out.data[i++] += b.data[c];
+      for (let g = 0; g < groups; g++) (transposed ? spread : gather)((m * ci + g * gi) * h * v, (m * co + g * go) * oh * ov, g);
     return out;
 
-    // For some rows of output: what each place of the kernel sees as a row of a matrix, times that of the weights.
-    function gather(from, to, first, top, tall) {
-      seen.fill(0);
-      for (let i = 0, at = 0; i < gi; i++)
-        for (let a = 0; a < kh; a++)
-          for (let c = 0; c < kw; c++)
-            for (let r = 0; r < tall; r++, at += ov) {
-              const y = (top + r) * sh + a * dh - ph, shift = c * dv - pv;
-              if (y < 0 || y >= h) continue;
-              const low = Math.max(0, Math.ceil(-shift / sv)), high = Math.min(ov, Math.floor((v - 1 - shift) / sv) + 1);
-              for (let q = low, p = from + (i * h + y) * v + shift + low * sv; q < high; q++, p += sv) seen[at + q] = x.data[p];
-            }
-      multiply(w.data, seen, go, gi * kh * kw, tall * ov, out.data, first * gi * kh * kw, 0, to + top * ov, oh * ov);
+    // Rows and columns of the padded input stand beside those a stride away, as images of their own. So what a place of
+    // the kernel sees is an image from some number on: the rows of a matrix, which the weights' matrix multiplies.
+    function gather(from, to, g) {
+      const k = gi * kh * kw, tall = Math.ceil((h + 2 * ph) / sh), wide = Math.ceil((v + 2 * pv) / sv), image = tall * wide;
+      const m = (oh - 1) * wide + ov, [left, right, product] = room(go, k, gi * sh * sv * image, m), { numbers: y, places } = unit;
+      const place = (i, a, c) => ((i * sh + (a % sh)) * sv + (c % sv)) * image + Math.floor(a / sh) * wide + Math.floor(c / sv);
+      for (let i = 0, l = 0; i < gi; i++) for (let a = 0; a < kh; a++) for (let c = 0; c < kw; c++) places[l++] = 4 * place(i, a * dh, c * dv);
+      y.set(w.data.subarray(g * go * k, (g + 1) * go * k), left);
+      y.fill(0, right, product);
+      for (let i = 0, p = from; i < gi; i++)
+        for (let a = 0; a < h; a++)
+          if (sv === 1) for (let c = 0, at = right + place(i, a + ph, pv); c < v; c++) y[at++] = x.data[p++];
+          else for (let c = 0; c < v; c++) y[right + place(i, a + ph, c + pv)] = x.data[p++];
+      tiles(go, k, m, left, right, product);
+      for (let o = 0, q = to; o < go; o++)
+        for (let r = 0, add = b ? b.data[g * go + o] : 0; r < oh; r++)
+          for (let c = 0, at = product + o * whole(m, 8) + r * wide; c < ov; c++) out.data[q++] = y[at++] + add;
     }
-    function spread(from, to, first) {  // each input adds the kernel to the output
+    function spread(from, to, g) {  // each input adds the kernel to the output
+      for (let o = 0; o < go; o++) out.data.fill(b ? b.data[g * go + o] : 0, to + o * oh * ov, to + (o + 1) * oh * ov);
       for (let i = 0; i < gi; i++)
         for (let o = 0; o < go; o++)
           for (let a = 0; a < kh; a++)
             for (let c = 0; c < kw; c++) {
-              const k = w.data[(((first + i) * go + o) * kh + a) * kw + c];
+              const k = w.data[(((g * gi + i) * go + o) * kh + a) * kw + c];
               for (let r = 0, y = a * dh - ph; r < h; r++, y += sh) {
                 if (y < 0 || y >= oh) continue;
                 for (let q = 0, z = c * dv - pv; q < v; q++, z += sv)
@@ -242,9 +290,9 @@
   }
 
   const ops = {
-    add: loops((x, y, out, s) => { for (let i = 0; i < out.length; i++) out[i] = x[i] + s * y[i]; }),
-    sub: loops((x, y, out, s) => { for (let i = 0; i < out.length; i++) out[i] = x[i] - s * y[i]; }),
-    mul: loops((x, y, out) => { for (let i = 0; i < out.length; i++) out[i] = x[i] * y[i]; }),
+    add: loops(swift("add", (x, y, out, s) => { for (let i = 0; i < out.length; i++) out[i] = x[i] + s * y[i]; })),
+    sub: loops(swift("sub", (x, y, out, s) => { for (let i = 0; i < out.length; i++) out[i] = x[i] - s * y[i]; })),
+    mul: loops(swift("mul", (x, y, out) => { for (let i = 0; i < out.length; i++) out[i] = x[i] * y[i]; })),
     div: binary((a, b) => a / b), pow: binary((a, b) => a ** b),
     maximum: binary((a, b) => Math.max(a, b)), minimum: binary((a, b) => Math.min(a, b)),
     eq: binary((a, b) => +(a === b)), ne: binary((a, b) => +(a !== b)), lt: binary((a, b) => +(a < b)),
@@ -256,7 +304,7 @@
     sin: unary(Math.sin), cos: unary(Math.cos), tanh: unary(Math.tanh), floor: unary(Math.floor), round: unary(even),
     expm1: unary(Math.expm1), log1p: unary(Math.log1p), erf: unary(erf),
     relu: loop((x, out) => { for (let i = 0; i < x.length; i++) out[i] = Math.max(x[i], 0); }),
-    sigmoid: loop((x, out) => { for (let i = 0; i < x.length; i++) out[i] = 1 / (1 + Math.exp(-x[i])); }),
+    sigmoid: loop((x, out) => logistic(x, x, out)),
     leaky_relu: (x, slope) => unary((a) => (a > 0 ? a : a * slope))(x),
     elu: (x, alpha, scale, input) => unary((a) => scale * (a > 0 ? a : alpha * Math.expm1(a * input)))(x),
     gelu: (x, kind) => unary(kind === "tanh"
@@ -292,10 +340,10 @@
       const top = v.reduce((a, b) => Math.max(a, b)), s = Math.log(v.reduce((a, b) => a + Math.exp(b - top), 0)) + top;
       for (let i = 0; i < v.length; i++) v[i] -= s;
     }),
-    native_layer_norm: (x, shape, scale, shift, eps) => normalize(x, size(x.shape) / size(shape), size(shape), eps, scale, shift, (g, i) => i),
+    native_layer_norm: (x, shape, scale, shift, eps) => normalize(x, size(x.shape) / size(shape), size(shape), eps, scale, shift, 1, () => 0),
     native_group_norm: (x, scale, shift, n, c, hw, groups, eps) => {
       const own = c / groups;
-      return normalize(x, n * groups, own * hw, eps, scale, shift, (g, i) => (g % groups) * own + Math.floor(i / hw));
+      return normalize(x, n * groups, own * hw, eps, scale, shift, hw, (g) => (g % groups) * own);
     },
 
     _native_batch_norm_legit_no_training: (x, scale, shift, mean, variance, momentum, eps) => {
@@ -307,8 +355,9 @@
       return out;
     },
 
-    mm: (a, b) => tensor([a.shape[0], b.shape[1]], multiply(a.data, b.data, ...a.shape, b.shape[1], new Float32Array(a.shape[0] * b.shape[1]))),
-    addmm: (bias, a, b, beta = 1, alpha = 1) => ops.add(beta === 1 ? bias : ops.mul(bias, beta), ops.mm(a, b), alpha),
+    mm: (a, b) => matrices(a, b, null),
+    addmm: (bias, a, b, beta = 1, alpha = 1) => beta === 1 && alpha === 1 && bias.shape.length === 1 && bias.shape[0] === b.shape[1]
+      ? matrices(a, b, bias.data) : ops.add(ops.mul(bias, beta), ops.mm(a, b), alpha),
     bmm: (a, b) => {
       const [s, n, k] = a.shape, m = b.shape[2], out = tensor([s, n, m]);
       for (let i = 0; i < s; i++) multiply(a.data, b.data, n, k, m, out.data, i * n * k, i * k * m, i * n * m);
@@ -339,7 +388,7 @@
       shape[d] = Math.max(0, Math.ceil((clip(end, n) - first) / step));
       if (step === 1) {  // whole runs of numbers
         const out = tensor(shape), inner = size(shape.slice(d + 1)), length = shape[d] * inner;
-        for (let o = 0, from = first * inner; o < out.data.length; o += length, from += n * inner) out.data.set(x.data.subarray(from, from + length), o);
+        for (let o = 0, from = first * inner; o < out.data.length; o += length, from += n * inner) copy(x.data, from, out.data, o, length);
         return out;
       }
       return read(x, shape, own.map((s, i) => (i === d ? s * step : s)), first * own[d]);
@@ -355,7 +404,7 @@
       for (let o = 0, to = 0; o < outer; o++)
         for (const p of parts) {
           const length = p.shape[d] * inner;
-          out.data.set(p.data.subarray(o * length, (o + 1) * length), to);
+          copy(p.data, o * length, out.data, to, length);
           to += length;
         }
       return out;
@@ -369,8 +418,9 @@
       const before = rest.filter((d) => adjacent && d < given[0]), after = rest.slice(before.length), sizes = (dims) => dims.map((d) => x.shape[d]);
       const places = (dims) => dims.reduce((all, d) => all.flatMap((o) => Array.from({ length: x.shape[d] }, (_, i) => o + i * own[d])), [0]);
       const out = tensor([...sizes(before), ...shape, ...sizes(after)]), inner = places(after);
-      let to = 0;
-      for (const o of places(before)) for (const p of picked) for (let i = 0; i < inner.length; i++) out.data[to++] = x.data[o + p + inner[i]];
+      const from = x.data, to = out.data, run = inner.length;
+      let count = 0;
+      for (const o of places(before)) for (let p = 0; p < picked.length; p++) for (let i = 0, q = o + picked[p]; i < run; i++) to[count++] = from[q + inner[i]];
       return out;
     },
     full_like: (x, value) => full(x.shape, value),
@@ -399,17 +449,18 @@
     upsample_bilinear2d: (x, sizes, corners, scales) => {
       const [n, c, h, w] = x.shape, [oh, ow] = scaled(x, sizes, scales), out = tensor([n, c, oh, ow]);
       const down = places(h, oh, corners), along = places(w, ow, corners);
-      for (let i = 0, o = 0; i < n * c; i++)
+      const from = x.data, to = out.data;
+      for (let i = 0, o = 0; i < n * c * h; i += h)
         for (const [r, s, a] of down)
-          for (const [p, q, b] of along) {
-            const v = (y, z) => x.data[(i * h + y) * w + z];
-            out.data[o++] = (1 - a) * ((1 - b) * v(r, p) + b * v(r, q)) + a * ((1 - b) * v(s, p) + b * v(s, q));
+          for (let j = 0, y = (i + r) * w, z = (i + s) * w; j < ow; j++) {
+            const [p, q, b] = along[j];
+            to[o++] = (1 - a) * ((1 - b) * from[y + p] + b * from[y + q]) + a * ((1 - b) * from[z + p] + b * from[z + q]);
           }
       return out;
     },
     avg_pool2d: (x, kernel, stride, padding = [0, 0]) => {
       const [kh, kw] = kernel, [sh, sw] = stride && stride.length ? stride : kernel, [ph, pw] = padding, [n, c, h, w] = x.shape;
-      const oh = Math.floor((h + 2 * ph - kh) / sh) + 1, ow = Math.floor((w + 2 * pw - kw) / sw) + 1, out = tensor([n, c, oh, ow]);
+      const oh = Math.floor((h + 2 * ph - kh) / sh) + 1, ow = Math.floor((w + 2 * pw - kw) / sw) + 1, out = full([n, c, oh, ow], 0);
       for (let i = 0, o = 0; i < n * c; i++)
         for (let r = 0; r < oh; r++)
           for (let q = 0; q < ow; q++, o++) {
@@ -482,7 +533,20 @@
       else todo.push([first + i, step]);
       if (!earlier.has(key)) earlier.set(key, first + i);
     });
-    for (const t of known) if (t) weights.set(t.data, new Map());
+
+    // After which steps which values' arrays are free: those made by a step, no part of what comes out. A value may be
+    // another's array in another shape; that and when each is used is the same in all runs.
+    let freed;
+    function plan(values) {
+      const owner = values.map((v) => values.findIndex((w) => w?.data === v.data)), last = new Map();
+      todo.forEach(([i, step], k) => {
+        const uses = typeof step === "number" ? [step] : [...JSON.stringify(step[1]).matchAll(/"\$":(\d+)/g)].map((m) => +m[1]);
+        for (const u of [i, ...uses]) last.set(owner[u], k);
+      });
+      for (const i of program.outputs) last.delete(owner[i]);
+      freed = todo.map(() => []);
+      for (const [i] of todo) if (owner[i] === i && last.has(i)) freed[last.get(i)].push(i);
+    }
 
     function* run(inputs) {  // stops after each step
       const values = [...known];
@@ -490,10 +554,13 @@
         values[i] = x.shape ? x : tensor(program.inputs[i], Float32Array.from(x));
         if (values[i].data.length !== size(program.inputs[i])) throw new Error(`input ${i} has ${values[i].data.length} numbers, not ${program.inputs[i].join(" x ")}`);
       });
-      for (const [i, step] of todo) {
+      for (let k = 0; k < todo.length; k++) {
+        const [i, step] = todo[k];
         values[i] = typeof step === "number" ? values[step] : done(step, values);
+        if (freed) for (const f of freed[k]) give(values[f].data);
         yield;
       }
+      if (!freed) plan(values);
       return program.outputs.map((i) => values[i]);
     }
     function made(...inputs) {
@@ -520,7 +587,7 @@
     return draw;
   }
 
-  const api = { load, ops, tensor, normal, assembled: tiles.assembled };
+  const api = { load, ops, tensor, normal, assembled: unit.assembled };
   if (typeof module === "object") module.exports = api;
   else root.Net = api;
 })(typeof self === "undefined" ? this : self);

@@ -28,7 +28,11 @@ if (process.argv[3] === "plain") delete globalThis.WebAssembly;
 const Net = require(process.argv[1]), fs = require("fs");
 const cases = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const run = ({ program, inputs }) => {
-  try { return Net.load(program)(...inputs).map((t) => ({ shape: t.shape, data: [...t.data].map(String) })); }
+  try {
+    const net = Net.load(program), first = net(...inputs);
+    net(...inputs.map((x) => x.map(() => 0)));  // in arrays that the first run left, and those in it stay as they are
+    return [...first, ...net(...inputs)].map((t) => ({ shape: t.shape, data: [...t.data].map(String) }));
+  }
   catch (error) { return String(error.stack); }
 };
 console.log(JSON.stringify({ results: cases.map(run), ops: Object.keys(Net.ops), assembled: Net.assembled }));
@@ -78,6 +82,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
     "erf": (lambda a: torch.erf(4 * a), (R(200),)),
     "relu, sigmoid, silu": (lambda a: F.relu(a) + torch.sigmoid(a) * F.silu(a), (x,)),
     "softplus": (lambda a: F.softplus(a) + F.softplus(30 * a) + F.softplus(a, 2.0), (x,)),
+    "many numbers": (lambda a, b: (a + b) * (b - a) + (a - 3) * b[0] + 2 * (a * b), (R(3, 67), R(3, 67))),
+    "sigmoid of many": (lambda a: torch.sigmoid(a) + torch.sigmoid(4 * a) + torch.sigmoid(60 * a), (R(203),)),
     "leaky relu, elu": (lambda a: F.leaky_relu(a, 0.1) + F.elu(a) + F.selu(a), (x,)),
     "gelu": (lambda a: F.gelu(a) + F.gelu(a, approximate="tanh"), (4 * R(50),)),
     "clamp": (lambda a: a.clamp(-0.5, 0.5) + a.clamp(min=0.2) + a.clamp(max=0.1), (x,)),
@@ -93,11 +99,17 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
     "batch norm": (module(normalized(4)), (image,)),
     "linear": (module(nn.Linear(4, 5)), (x,)),
     "linear without bias": (module(nn.Linear(4, 5, bias=False)), (x,)),
+    "addmm": (lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2) + torch.addmm(c, a, b), (R(5, 9), R(9, 11), R(11))),
+    "outer product": (lambda a, b: a @ b, (R(6, 1), R(1, 8))),
     "bmm": (lambda a, b: a @ b, (R(2, 3, 4), R(2, 4, 5))),
     "convolution": (module(nn.Conv2d(4, 6, 3, padding=1)), (image,)),
     "convolution, strided": (module(nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 0), bias=False)), (image,)),
     "convolution, dilated": (module(nn.Conv2d(4, 2, 2, dilation=2)), (image,)),
     "convolution, grouped": (module(nn.Conv2d(4, 6, 3, groups=2)), (image,)),
+    "convolution, strided, dilated and grouped": (
+        module(nn.Conv2d(4, 6, (3, 2), stride=(2, 3), padding=(2, 1), dilation=(2, 3), groups=2)), (R(2, 4, 11, 13),),
+    ),
+    "convolution, strided at the edge": (module(nn.Conv2d(3, 5, 1, stride=3, padding=1)), (R(1, 3, 7, 8),)),
     "convolution, reflecting": (module(nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect")), (image,)),
     "convolution, transposed": (module(nn.ConvTranspose2d(4, 3, 4, stride=2, padding=1)), (image,)),
     "convolution, transposed and grouped": (
@@ -164,7 +176,7 @@ def test_an_operation_is_torchs(name: str, answers: dict[str, Any]) -> None:
         wanted = function(*given)
     for found in answers["results"][name]:
         assert isinstance(found, list), found
-        for got, want in zip(found, tree_leaves(wanted), strict=True):  # a GPT gives its caches too
+        for got, want in zip(found, 2 * tree_leaves(wanted), strict=True):  # a GPT gives its caches too
             assert got["shape"] == list(want.shape)
             values = torch.tensor([float(v.replace("Infinity", "inf")) for v in got["data"]]).view(want.shape)
             torch.testing.assert_close(values, want.float(), rtol=1e-5, atol=1e-5)
