@@ -13,12 +13,12 @@ Demos.add("denoise", (stage, programs, kit) => {
   const step = el("p", { class: "hint" }), told = el("p", { class: "unseen", role: "status" });
 
   // eps_u + w (eps_c - eps_u); one pass instead of two where w or the label makes the other idle
-  function guided(x, t, y, w) {
-    const at = (label) => noise(x, [t / last], [label])[0].data;
+  async function guided(x, t, y, w) {
+    const at = async (label) => (await noise.patiently(kit.turn, x, [t / last], [label]))[0].data;
     if (y === "" || w === 0) return at(none);
-    const given = at(+y);
+    const given = await at(+y);
     if (w === 1) return given;
-    const plain = at(none);
+    const plain = await at(none);
     return plain.map((u, i) => u + w * (given[i] - u));
   }
 
@@ -30,20 +30,21 @@ Demos.add("denoise", (stage, programs, kit) => {
     const times = [...Net.ops.round(Net.tensor([count + 1], Float32Array.from({ length: count + 1 }, (_, i) => top * (1 - i / count)))).data];
     let passes = 0;
     for (let i = 0; i < count; i++) {
-      const [t, s] = [times[i], times[i + 1]];
+      const [t, s] = [times[i], times[i + 1]], a = Math.sqrt(abar[t]), b = Math.sqrt(1 - abar[t]), eps = [];
+      for (const x of xs) eps.push(await guided(x, t, y, w));
+      if (mine !== run) return;  // a control was moved: that run goes on
+      passes += y === "" || w === 0 || w === 1 ? n : 2 * n;
       for (let k = 0; k < n; k++) {
-        const x = xs[k], eps = guided(x, t, y, w), a = Math.sqrt(abar[t]), b = Math.sqrt(1 - abar[t]);
-        passes += y === "" || w === 0 || w === 1 ? 1 : 2;
-        xs[k] = x.map((v, j) => {
-          const x0 = Math.min(1, Math.max(-1, (v - b * eps[j]) / a));  // data are known to lie there
+        xs[k] = xs[k].map((v, j) => {
+          const x0 = Math.min(1, Math.max(-1, (v - b * eps[k][j]) / a));  // data are known to lie there
           return Math.sqrt(abar[s]) * x0 + (Math.sqrt(1 - abar[s]) * (v - a * x0)) / b;
         });
         kit.paint(cells[k], xs[k].map((v) => (v + 1) / 2), [8, 8]);
       }
       step.textContent = `Step ${i + 1} of ${count}; ${passes / n} network passes a sample.`;
       await kit.frame(1200 / count);
-      if (mine !== run) return;  // a control was moved: that run goes on
     }
+    if (mine !== run) return;
     told.textContent = `${count} steps, ${passes / n} network passes a sample: done.`;  // said once, not at each step
     stage.shown = { seed, label: y, weight: w, times, noise: first, samples: xs.map((x) => [...x]) };
   }

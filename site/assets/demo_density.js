@@ -3,17 +3,19 @@ Demos.add("density", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, size = 440, half = 3.2, batch = 50, sigma = 0.1;
   const centers = Array.from({ length: 8 }, (_, i) => [2 * Math.cos((i * Math.PI) / 4), 2 * Math.sin((i * Math.PI) / 4)]);
-  const nets = Object.fromEntries(["realnvp-layers", "score_sde-noise", "gan-generate", "energy_based_model-energy"].map((name) => [name, Net.load(programs[name])]));
+  const nets = {};
+  for (const name of ["realnvp-layers", "score_sde-noise", "gan-generate", "energy_based_model-energy"]) {
+    nets[name] = Net.load(programs[name]);
+    await kit.turn();
+  }
   const { beta_min, beta_max, t_min } = programs["score_sde-noise"].facts, chains = programs["energy_based_model-energy"].facts;
   let seed = 1, run = 0;
 
   // f of each 50 particles (n, 2), with more numbers for each in `rest`; the outputs by particle
   async function batches(f, x, ...rest) {
     const parts = [];
-    for (let i = 0; i < x.length / 2; i += batch) {
-      await kit.turn();
-      parts.push(f(x.subarray(2 * i, 2 * (i + batch)), ...rest.map((r) => r.subarray(i, i + batch))));
-    }
+    for (let i = 0; i < x.length / 2; i += batch)
+      parts.push(await f.patiently(kit.turn, x.subarray(2 * i, 2 * (i + batch)), ...rest.map((r) => r.subarray(i, i + batch))));
     return parts[0].map((_, k) => parts.map((p) => p[k]));
   }
   const joined = (parts) => { const out = new Float32Array(parts.reduce((n, p) => n + p.data.length, 0)); let at = 0; for (const p of parts) { out.set(p.data, at); at += p.data.length; } return out; };
@@ -162,21 +164,22 @@ Demos.add("density", async (stage, programs, kit) => {
   async function play() {
     const mine = ++run, id = model.value(), { name, states, passes, length } = models[id], n = particles.value(), count = steps.value(), heat = noise.value();
     const told = row(`${n} draws of the density`, measured(truth(n)), "–"), all = length || count, every = Math.ceil(all / 100);
+    const least = 1200 / all;
     let at = -1, before = null, now = null, first = null, counted = -Infinity;
     said.textContent = "";
     for await (const x of states(Net.normal(seed), n, count, heat)) {
       if (mine !== run) return;  // a control was moved: that run goes on
       [before, now, at] = [now, x, at + 1];
       first ||= x;
-      if (at > 0 && at < all && (kit.still() || at % every)) continue;
+      if (at > 0 && at < all && (at % every || !kit.worth(least))) continue;
+      await kit.frame(at && least);
+      if (mine !== run) return;
       paint(x, id === "gan" ? first : before);
       if (at < all && performance.now() - counted > 100) {
         table.replaceChildren(row(`${name}, ${length ? "on the way" : `step ${at}`}`, measured(x), at ? passes(at) : 0), told);
         counted = performance.now();
       }
-      await kit.frame(1200 / all);
     }
-    if (mine !== run) return;
     const m = measured(now);
     table.replaceChildren(row(name, m, passes(count)), told);
     said.textContent = `${name}: ${percent(m.near)} of the particles near a mode, ${m.modes} of 8 modes found.`;
@@ -208,5 +211,6 @@ Demos.add("density", async (stage, programs, kit) => {
       el("p", { class: "controls" }, kit.button("New noise", () => { seed++; play(); }), kit.button("Play again", play)),
       el("table", { class: "counts" }, el("thead", {}, el("tr", {}, ...head)), table), said)),
   );
+  await kit.turn();
   chosen();
 });

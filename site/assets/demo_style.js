@@ -1,5 +1,5 @@
 /* A photograph in a mixture of four styles that the network never saw: adaptive instance normalization. */
-Demos.add("style", (stage, programs, kit) => {
+Demos.add("style", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, encode = Net.load(programs["adain-encode"]), decode = Net.load(programs["adain-decode"]);
   const { contents, styles } = programs["adain-decode"].facts, side = contents.shape[3], pixels = 3 * side * side;
@@ -13,7 +13,9 @@ Demos.add("style", (stage, programs, kit) => {
       return [mean, Math.sqrt(part.reduce((a, b) => a + (b - mean) ** 2, 0) / n)];
     });
   }
-  const styleStatistics = looks.map((p) => statistics(encode(p)[0])), features = [];
+  const styleStatistics = [], features = [];
+  await kit.turn();
+  for (const p of looks) styleStatistics.push(statistics((await encode.patiently(kit.turn, p))[0]));
   const result = kit.canvas(side, side, "The photograph in the mixture of styles");
   const shown = (p, label) => { const c = kit.canvas(side, side, label); kit.paint(c, p, [3, side, side]); return c; };
   const corner = looks.map((p, i) => shown(p, `Style ${i + 1}`)), source = kit.canvas(side, side, "The photograph");

@@ -71,28 +71,37 @@
   };
 
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  // Time, for one demo. `turn` comes back when the page could answer, at once unless much was computed since it last
-  // did. `frame` comes back when the next picture of an animation is due, at least `least` milliseconds after the last
-  // one, and waits while the demo is not on the screen; where motion is not wanted it is a turn.
+  // A task of its own, after those that wait. Timers come late where one follows another, messages do not.
+  const { port1, port2 } = new MessageChannel(), sent = [];
+  port1.onmessage = () => sent.shift()();
+  const message = (done) => { sent.push(done); port2.postMessage(null); };
+  // Time, for one demo. `turn` comes back when the page could answer; nothing is to be awaited unless much was computed
+  // since it last did. `frame` comes back when the next picture of an animation is due, at least `least` milliseconds
+  // after the last one, and waits while the demo is not on the screen; where motion is not wanted it is a turn. `worth`
+  // tells whether a picture between is to be drawn: where to compute it took longer than `least`, 16 in a second are.
   function pace(stage) {
     const waiting = [];
-    let on = true, last = performance.now();
+    let on = true, last = performance.now(), drawn = 0;
     new IntersectionObserver((entries) => {
       on = entries[entries.length - 1].isIntersecting;
       if (on) for (const wake of waiting.splice(0)) wake();
     }).observe(stage);
     const after = (wait) => new Promise(wait).then(() => { last = performance.now(); });
-    const turn = async () => { if (performance.now() - last > 12) await after((done) => setTimeout(done)); };
+    const turn = () => (performance.now() - last > 12 ? after(message) : undefined);
     async function frame(least = 0) {
       if (still.matches) return turn();
-      const due = last + least;
+      const due = drawn + least;
       do {
         while (!on) await new Promise((done) => waiting.push(done));
         await new Promise((done) => requestAnimationFrame(done));
       } while (performance.now() < due - 4);
-      last = performance.now();
+      drawn = last = performance.now();
     }
-    return { turn, frame, still: () => still.matches };
+    function worth(least) {
+      const since = performance.now() - drawn;
+      return !still.matches && (since <= least || since > 60);
+    }
+    return { turn, frame, worth, still: () => still.matches };
   }
 
   window.Demos = {

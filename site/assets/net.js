@@ -4,11 +4,11 @@
   "use strict";
 
   const size = (shape) => shape.reduce((a, b) => a * b, 1);
-  // Arrays that a program no longer needs, by length. They are used again before new ones are asked for, as they are: what
-  // is not written in full begins with `full`.
+  // Arrays that a program no longer needs, by length. They are used again, as they are: what is not written in full
+  // begins with `full`.
   const spare = new Map();
   const numbers = (n) => spare.get(n)?.pop() || new Float32Array(n);
-  const give = (data) => { const same = spare.get(data.length); if (same) same.push(data); else spare.set(data.length, [data]); };
+  const give = (data) => spare.get(data.length)?.push(data) || spare.set(data.length, [data]);
   const tensor = (shape, data) => ({ shape, data: data || numbers(size(shape)) });
   const full = (shape, value) => tensor(shape, numbers(size(shape)).fill(value));
   const scalar = (x) => (typeof x === "number" || typeof x === "boolean" ? tensor([], Float32Array.of(+x)) : x);
@@ -43,7 +43,12 @@
   function broadcast(x, shape) {
     if (x.shape.length === shape.length && x.shape.every((s, i) => s === shape[i])) return x;
     if (x.data.length === 1) return full(shape, x.data[0]);
-    const lead = shape.length - x.shape.length, own = strides(x.shape);
+    const lead = shape.length - x.shape.length, own = strides(x.shape), n = x.data.length;
+    if (n > 32 && x.shape.every((s, i) => s === shape[i + lead])) {  // the whole of it again and again
+      const out = tensor(shape);
+      for (let i = 0; i < out.data.length; i += n) out.data.set(x.data, i);
+      return out;
+    }
     return read(x, shape, shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : own[i - lead])));
   }
 
@@ -142,13 +147,14 @@
     ]);
   }
   const unit = (() => {
-    const made = { assembled: true }, view = (buffer) => { [made.numbers, made.places] = [new Float32Array(buffer), new Int32Array(buffer)]; };
+    const made = {}, view = (buffer) => { [made.numbers, made.places] = [new Float32Array(buffer), new Int32Array(buffer)]; };
     try {
       const { memory, ...does } = new WebAssembly.Instance(new WebAssembly.Module(assembled())).exports;
-      Object.assign(made, does, { grow: (n) => { memory.grow(Math.ceil((n - made.numbers.length) / 16384)); view(memory.buffer); } });
+      Object.assign(made, does);
+      made.grow = (n) => { memory.grow(Math.ceil((n - made.numbers.length) / 16384)); view(memory.buffer); };
       view(memory.buffer);
     } catch {  // where there is none
-      Object.assign(made, { assembled: false, grow: (n) => view(new ArrayBuffer(4 * n)) });
+      made.grow = (n) => view(new ArrayBuffer(4 * n));
       made.grow(16384);
       made.product = (a, wide, b, table, k, out, apart) => {
         const x = made.numbers, sums = new Float32Array(32);
@@ -156,16 +162,15 @@
           for (let i = 0, q = (b + made.places[table / 4 + l]) / 4; i < 32; i++) sums[i] += x[(a + (i >> 3) * wide) / 4 + l] * x[q + (i & 7)];
         for (let i = 0; i < 32; i++) x[(out + (i >> 3) * apart) / 4 + (i & 7)] = sums[i];
       };
-      made.add = (x, y, n) => { for (let i = 0, z = made.numbers; i < n / 4; i++) z[x / 4 + i] += z[y / 4 + i]; };
     }
     return made;
   })();
   const whole = (n, of) => Math.ceil(n / of) * of;
 
-  // f(x, y, out), by what the unit has of that name where there are many numbers.
+  // f(x, y, out); of many numbers by what the unit has of that name.
   const swift = (name, f) => (x, y, out, scale = 1) => {
     const n = out.length, second = whole(n, 4);
-    if (!unit.assembled || n < 64 || scale !== 1) return f(x, y, out, scale);
+    if (!unit[name] || n < 64 || scale !== 1) return f(x, y, out, scale);
     if (unit.numbers.length < 2 * second) unit.grow(2 * second);
     unit.numbers.set(x);
     unit.numbers.set(y, second);
@@ -174,11 +179,11 @@
   };
   const logistic = swift("sigmoid", (x, _, out) => { for (let i = 0; i < x.length; i++) out[i] = 1 / (1 + Math.exp(-x[i])); });
 
-  // Where there is room for a table of k places, for n rows of k numbers, for `other` numbers and for n rows of m, all
-  // filled up to whole tiles.
+  // After a table of k places, room for n rows of k numbers, for `other` numbers and for n rows of m, in whole tiles.
   function room(n, k, other, m) {
     const left = whole(k, 4), right = left + whole(n, 4) * k, out = right + whole(other, 4) + 8, end = out + whole(n, 4) * whole(m, 8);
     if (unit.numbers.length < end) unit.grow(end);
+    unit.numbers.fill(0, left + n * k, right);  // what was there may be tiny, and slow to multiply
     return [left, right, out];
   }
   function tiles(n, k, m, left, right, out) {
@@ -186,33 +191,25 @@
     for (let j = 0; j < m; j += 8) for (let i = 0; i < n; i += 4) product(4 * (left + i * k), 4 * k, 4 * (right + j), 0, k, 4 * (out + j) + i * apart, apart);
   }
 
-  // (n, k) x (k, m) + bias, from places ai and bi into out from `start`.
-  function multiply(a, b, n, k, m, out, ai = 0, bi = 0, start = 0, bias = null) {
-    if (n === 1) return row(a, b, k, m, out, ai, bi, start, bias);
+  // (n, k) x (k, m), from ai and bi on, into out from `start` on.
+  function multiply(a, b, n, k, m, out, ai = 0, bi = 0, start = 0) {
+    if (n === 1) return row(a, b, k, m, out, ai, bi, start);
     const [left, right, to] = room(n, k, k * m, m), { numbers: x, places } = unit, wide = whole(m, 8);
     for (let l = 0; l < k; l++) places[l] = 4 * l * m;
     x.set(a.subarray(ai, ai + n * k), left);
     x.set(b.subarray(bi, bi + k * m), right);
     tiles(n, k, m, left, right, to);
-    if (bias) x.set(bias, right);
-    for (let i = 0; bias && i < n; i++) unit.add(4 * (to + i * wide), 4 * right, 4 * m);
     if (m === wide) out.set(x.subarray(to, to + n * m), start);
     else for (let i = 0; i < n; i++) copy(x, to + i * wide, out, start + i * m, m);
     return out;
   }
-  function row(a, b, k, m, out, ai, bi, start, bias) {  // alone: too little to do for tiles
-    for (let j = 0; j < m; j++) out[start + j] = bias ? bias[j] : 0;
+  function row(a, b, k, m, out, ai, bi, start) {  // too little for tiles
+    out.fill(0, start, start + m);
     for (let l = 0, q = bi; l < k; l++, q += m) for (let j = 0, x = a[ai + l]; j < m; j++) out[start + j] += x * b[q + j];
     return out;
   }
 
-  function matrices(a, b, bias) {
-    const [n, k] = a.shape, m = b.shape[1], out = tensor([n, m]);
-    multiply(a.data, b.data, n, k, m, out.data, 0, 0, 0, bias);
-    return out;
-  }
-
-  // Groups of numbers that follow one another; scale and shift change after each `inner` of them, from first(group) on.
+  // Scale and shift change after each `inner` numbers of a group, from first(group) on.
   function normalize(x, groups, length, eps, scale, shift, inner, first) {
     const out = tensor(x.shape), from = x.data, to = out.data;
     for (let g = 0, i = 0; g < groups; g++) {
@@ -245,9 +242,8 @@
       y.set(w.data.subarray(g * go * k, (g + 1) * go * k), left);
       y.fill(0, right, product);
       for (let i = 0, p = from; i < gi; i++)
-        for (let a = 0; a < h; a++)
-          if (sv === 1) for (let c = 0, at = right + place(i, a + ph, pv); c < v; c++) y[at++] = x.data[p++];
-          else for (let c = 0; c < v; c++) y[right + place(i, a + ph, c + pv)] = x.data[p++];
+        for (let a = 0; a < h; a++, p += v)
+          for (let s = 0; s < sv && s < v; s++) for (let c = s, at = right + place(i, a + ph, s + pv); c < v; c += sv) y[at++] = x.data[p + c];
       tiles(go, k, m, left, right, product);
       for (let o = 0, q = to; o < go; o++)
         for (let r = 0, add = b ? b.data[g * go + o] : 0; r < oh; r++)
@@ -355,9 +351,12 @@
       return out;
     },
 
-    mm: (a, b) => matrices(a, b, null),
-    addmm: (bias, a, b, beta = 1, alpha = 1) => beta === 1 && alpha === 1 && bias.shape.length === 1 && bias.shape[0] === b.shape[1]
-      ? matrices(a, b, bias.data) : ops.add(ops.mul(bias, beta), ops.mm(a, b), alpha),
+    mm: (a, b) => tensor([a.shape[0], b.shape[1]], multiply(a.data, b.data, ...a.shape, b.shape[1], numbers(a.shape[0] * b.shape[1]))),
+    addmm: (bias, a, b, beta = 1, alpha = 1) => {
+      const product = ops.mm(a, b), out = ops.add(beta === 1 ? bias : ops.mul(bias, beta), product, alpha);
+      give(product.data);
+      return out;
+    },
     bmm: (a, b) => {
       const [s, n, k] = a.shape, m = b.shape[2], out = tensor([s, n, m]);
       for (let i = 0; i < s; i++) multiply(a.data, b.data, n, k, m, out.data, i * n * k, i * k * m, i * n * m);
@@ -523,25 +522,25 @@
       const out = ops[name](...args.map((a) => fetch(a, values)));
       return name.startsWith("complex_") ? out : tensor(shape, out.data);
     }
+    const used = (step) => [...JSON.stringify(step[1]).matchAll(/"\$":(\d+)/g)].map((m) => +m[1]);
     // What does not depend on the inputs is worked out here, and a step that was done before is not repeated.
     const known = [...program.inputs.map(() => null), ...stored], earlier = new Map(), first = known.length;
     const todo = [];
     program.steps.forEach((step, i) => {
-      const key = JSON.stringify(step.slice(0, 2)), uses = [...key.matchAll(/"\$":(\d+)/g)].map((m) => +m[1]);
+      const key = JSON.stringify(step.slice(0, 2));
       if (earlier.has(key)) todo.push([first + i, earlier.get(key)]);
-      else if (uses.every((u) => known[u])) known[first + i] = done(step, known);
+      else if (used(step).every((u) => known[u])) known[first + i] = done(step, known);
       else todo.push([first + i, step]);
       if (!earlier.has(key)) earlier.set(key, first + i);
     });
 
-    // After which steps which values' arrays are free: those made by a step, no part of what comes out. A value may be
-    // another's array in another shape; that and when each is used is the same in all runs.
+    // After each step, the values whose arrays are free: made by a step, no part of what comes out, used for the last
+    // time, also in another shape. The first run shows which values share an array.
     let freed;
     function plan(values) {
       const owner = values.map((v) => values.findIndex((w) => w?.data === v.data)), last = new Map();
       todo.forEach(([i, step], k) => {
-        const uses = typeof step === "number" ? [step] : [...JSON.stringify(step[1]).matchAll(/"\$":(\d+)/g)].map((m) => +m[1]);
-        for (const u of [i, ...uses]) last.set(owner[u], k);
+        for (const u of typeof step === "number" ? [i, step] : [i, ...used(step)]) last.set(owner[u], k);
       });
       for (const i of program.outputs) last.delete(owner[i]);
       freed = todo.map(() => []);
@@ -566,9 +565,13 @@
     function made(...inputs) {
       for (const going = run(inputs); ;) { const { done, value } = going.next(); if (done) return value; }
     }
-    // The same for long programs: awaits turn() after each step, so that the page can answer meanwhile.
+    // The same for long programs, which awaits what turn() gives after each step, if anything: the page can answer.
     made.patiently = async (turn, ...inputs) => {
-      for (const going = run(inputs); ; await turn()) { const { done, value } = going.next(); if (done) return value; }
+      for (const going = run(inputs); ;) {
+        const { done, value } = going.next(), wait = turn();
+        if (wait) await wait;
+        if (done) return value;
+      }
     };
     return made;
   }
@@ -587,7 +590,7 @@
     return draw;
   }
 
-  const api = { load, ops, tensor, normal, assembled: unit.assembled };
+  const api = { load, ops, tensor, normal, assembled: !!unit.add };
   if (typeof module === "object") module.exports = api;
   else root.Net = api;
 })(typeof self === "undefined" ? this : self);
