@@ -78,7 +78,7 @@
   // Time, for one demo. `turn` comes back when the page could answer; nothing is to be awaited unless much was computed
   // since it last did. `frame` comes back when the next picture of an animation is due, at least `least` milliseconds
   // after the last one, and waits while the demo is not on the screen; where motion is not wanted it is a turn. `worth`
-  // tells whether a picture between is to be drawn: where to compute it took longer than `least`, 16 in a second are.
+  // tells whether a picture between is to be drawn: all, or seven in a second where computing takes longer than `least`.
   function pace(stage) {
     const waiting = [];
     let on = true, last = performance.now(), drawn = 0;
@@ -99,7 +99,7 @@
     }
     function worth(least) {
       const since = performance.now() - drawn;
-      return !still.matches && (since <= least || since > 60);
+      return !still.matches && (since <= least || since > 150);
     }
     return { turn, frame, worth, still: () => still.matches };
   }
