@@ -1,5 +1,5 @@
 /* Noise becomes digits, step by step: deterministic steps (DDIM) of a guided diffusion model. */
-Demos.add("denoise", (stage, programs, kit) => {
+Demos.add("denoise", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, program = programs["classifier_free_guidance-noise"], noise = Net.load(program), abar = program.facts.abar;
   const last = abar.length - 1, none = 10, n = 3, cells = Array.from({ length: n }, (_, i) => kit.canvas(8, 8, `Sample ${i + 1}`));
@@ -53,5 +53,6 @@ Demos.add("denoise", (stage, programs, kit) => {
     el("div", { class: "cells" }, ...cells.map((c, i) => kit.figure(c, `Sample ${i + 1}`))), step, told, label, weight, steps,
     el("p", { class: "controls" }, kit.button("New noise", () => { seed++; play(); }), kit.button("Play again", play)),
   );
+  await kit.turn();
   play();
 });

@@ -2,6 +2,7 @@
 Demos.add("style", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, encode = Net.load(programs["adain-encode"]), decode = Net.load(programs["adain-decode"]);
+  await kit.turn();
   const { contents, styles } = programs["adain-decode"].facts, side = contents.shape[3], pixels = 3 * side * side;
   const pictures = ({ shape, bytes }) => { const all = kit.bytes({ bytes }); return Array.from({ length: shape[0] }, (_, i) => all.subarray(i * pixels, (i + 1) * pixels)); };
   const photos = pictures(contents), looks = pictures(styles);

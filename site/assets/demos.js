@@ -66,7 +66,11 @@
         busy = false;
       };
     },
-    bytes: ({ bytes }) => Float32Array.from(atob(bytes), (c) => c.charCodeAt(0) / 255),
+    bytes({ bytes }) {
+      const text = atob(bytes), out = new Float32Array(text.length);
+      for (let i = 0; i < out.length; i++) out[i] = text.charCodeAt(i) / 255;
+      return out;
+    },
     colors: ["#1f6fd0", "#c8472f", "#1b8a5a", "#8a4fc2", "#b07a00", "#0a8a9a", "#b8337a", "#6b7a00", "#4a5568", "#d06a1f"],
   };
 
@@ -118,6 +122,7 @@
       said.textContent = "Loading …";
       try {
         for (const src of demo.dataset.scripts.split(" ")) await load(src);
+        await new Promise(message);
         said.textContent = "";
         stage.hidden = false;
         await starts[demo.dataset.demo](stage, window.programs || {}, { ...kit, ...pace(stage) });

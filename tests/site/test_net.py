@@ -29,9 +29,10 @@ const Net = require(process.argv[1]), fs = require("fs");
 const cases = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 const run = ({ program, inputs }) => {
   try {
-    const net = Net.load(program), first = net(...inputs);
-    net(...inputs.map((x) => x.map(() => 0)));  // in arrays that the first run left, and those in it stay as they are
-    return [...first, ...net(...inputs)].map((t) => ({ shape: t.shape, data: [...t.data].map(String) }));
+    const net = Net.load(program), zeros = inputs.map((x) => x.map(() => 0));
+    // a run uses the arrays of those before it again, but not those of what came out
+    const [, , found] = [zeros, zeros, inputs, zeros].map((x) => net(...x));
+    return found.map((t) => ({ shape: t.shape, data: [...t.data].map(String) }));
   }
   catch (error) { return String(error.stack); }
 };
@@ -99,7 +100,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
     "batch norm": (module(normalized(4)), (image,)),
     "linear": (module(nn.Linear(4, 5)), (x,)),
     "linear without bias": (module(nn.Linear(4, 5, bias=False)), (x,)),
-    "addmm": (lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2) + torch.addmm(c, a, b), (R(5, 9), R(9, 11), R(11))),
+    "addmm": (lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2) + a @ b, (R(5, 9), R(9, 11), R(11))),
     "outer product": (lambda a, b: a @ b, (R(6, 1), R(1, 8))),
     "bmm": (lambda a, b: a @ b, (R(2, 3, 4), R(2, 4, 5))),
     "convolution": (module(nn.Conv2d(4, 6, 3, padding=1)), (image,)),
@@ -176,7 +177,7 @@ def test_an_operation_is_torchs(name: str, answers: dict[str, Any]) -> None:
         wanted = function(*given)
     for found in answers["results"][name]:
         assert isinstance(found, list), found
-        for got, want in zip(found, 2 * tree_leaves(wanted), strict=True):  # a GPT gives its caches too
+        for got, want in zip(found, tree_leaves(wanted), strict=True):  # a GPT gives its caches too
             assert got["shape"] == list(want.shape)
             values = torch.tensor([float(v.replace("Infinity", "inf")) for v in got["data"]]).view(want.shape)
             torch.testing.assert_close(values, want.float(), rtol=1e-5, atol=1e-5)
