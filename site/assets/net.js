@@ -21,7 +21,7 @@
 
   function copy(from, at, to, start, length) {
     if (length > 32) to.set(from.subarray(at, at + length), start);
-    else for (let i = 0; i < length; i++) to[start + i] = from[at + i];  // sooner done than a view is made
+    else for (let i = 0; i < length; i++) to[start + i] = from[at + i];  // sooner than a view is made
   }
 
   // The value of each element of `shape`, read from x with the given strides (0 repeats) and offset.
@@ -96,7 +96,7 @@
 
   // ---- matrices: tiles of four rows and eight columns ----
 
-  // WebAssembly on the bytes of `memory`. product(a, wide, b, table, k, out, apart): four rows of a, `wide` apart, times
+  // WebAssembly on bytes of `memory`. product(a, wide, b, table, k, out, apart): four rows of a, `wide` apart, times
   // the k rows of b of eight numbers, which begin where `table` says beyond b; the sums, which never leave the
   // registers, go to out, its rows `apart`. add, mul, ... (x, y, n): n bytes of x become x + y ..., four numbers at a time.
   function assembled() {
@@ -127,7 +127,7 @@
       ...step(x, int(16)), ...step(y, int(16)), ...step(n, [0x41, 0x70]), ...get(n), ...int(0), 0x4a, 0x0d, 0,  // while n is above 0
       0x0b, 0x0b,
     ];
-    // 1 / (1 + exp t) for t = -x: exp t = 2^e exp(t - e log 2), whose series is short, since that is small
+    // 1 / (1 + exp t) for t = -x, where exp t = 2^e exp(t - e log 2), by a short series
     const sigmoid = [
       ...get(x), ...load, 0, ...simd(0xe1, 1), ...each(-87), ...high, ...each(88), ...low, ...set(t),
       ...get(t), ...each(Math.LOG2E), ...mul, ...simd(0x6a), ...set(e),
@@ -179,11 +179,11 @@
   };
   const logistic = swift("sigmoid", (x, _, out) => { for (let i = 0; i < x.length; i++) out[i] = 1 / (1 + Math.exp(-x[i])); });
 
-  // After a table of k places, room for n rows of k numbers, for `other` numbers and for n rows of m, in whole tiles.
+  // Room for a table of k places, n rows of k numbers, `other` numbers and n rows of m, in whole tiles.
   function room(n, k, other, m) {
     const left = whole(k, 4), right = left + whole(n, 4) * k, out = right + whole(other, 4) + 8, end = out + whole(n, 4) * whole(m, 8);
     if (unit.numbers.length < end) unit.grow(end);
-    unit.numbers.fill(0, left + n * k, right);  // what was there may be tiny, and slow to multiply
+    unit.numbers.fill(0, left + n * k, right);  // tiny numbers are slow to multiply
     return [left, right, out];
   }
   function tiles(n, k, m, left, right, out) {
