@@ -6,6 +6,7 @@ Any number of pairs SHARD IDS, the references of one kind of sharding with comma
 import importlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -16,15 +17,22 @@ from reference_impl.core.engine import Engine
 from reference_impl.tasks import make
 
 
-def trained(reference, dtype, **kw):
-    """A short run, everything in it of this type of number."""
-    module, name = reference.split(":")
-    cls = getattr(importlib.import_module(module), name)
-    task = make(cls.task)
+@cache
+def data(name, dtype):
+    """A task with its numbers of this type, made once for all who learn it."""
+    task = make(name)
     for stream, split in task.splits.items():
         task.splits[stream] = tuple(
             t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() else t for t in split
         )
+    return task
+
+
+def trained(reference, dtype, **kw):
+    """A short run, everything in it of this type of number."""
+    module, name = reference.split(":")
+    cls = getattr(importlib.import_module(module), name)
+    task = data(cls.task, dtype)
     torch.set_default_dtype(dtype)
     try:
         cfg = {"steps": 4, "batch_size": min(16, cls.Config().batch_size), "cooldown": 0}
