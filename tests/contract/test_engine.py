@@ -17,8 +17,9 @@ import pytest
 import torch
 from torch import nn
 
+from catalog import cli
 from reference_impl.adversarial.gan import GAN
-from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, run
+from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, main, run
 from reference_impl.core.engine import Engine
 from reference_impl.core.noise import SharedNoise
 from reference_impl.core.runner import lr_scale
@@ -395,7 +396,14 @@ def test_ema_follows_every_step():
     assert isinstance(r.model.loss(Batch(torch.rand(4, 1, 8, 8))), dict)
 
 
-@pytest.mark.parametrize("command", [["reference_impl.latent_variable.vae"], ["catalog", "run", "vae"]])
+COMMANDS = {
+    "reference_impl.latent_variable.vae": ([], lambda: main(VAE)),
+    "catalog": (["run", "vae"], cli.main),
+}
+"""Modules that train a VAE: the words before its settings, and what they call."""
+
+
+@pytest.mark.parametrize("module", COMMANDS)
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -405,11 +413,19 @@ def test_ema_follows_every_step():
         ("--device=tpu", "device 'tpu'"),
     ],
 )
-def test_unusable_arguments_end_with_exit_code_2_and_no_traceback(tmp_path, command, argument, message):
-    done = subprocess.run(
-        [sys.executable, "-m", *command, argument, "--out", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+def test_unusable_arguments_end_with_exit_code_2(tmp_path, monkeypatch, capsys, module, argument, message):
+    words, command = COMMANDS[module]
+    monkeypatch.setattr(sys, "argv", [module, *words, argument, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_process_that_was_asked_for_the_unusable_shows_no_traceback(tmp_path, module):
+    command = [sys.executable, "-m", module, *COMMANDS[module][0], "--device=tpu", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "device 'tpu'" in done.stderr
     assert "Traceback" not in done.stderr
