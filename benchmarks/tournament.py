@@ -212,15 +212,16 @@ def main() -> None:
     found: dict[str, Any] = {
         "date": about.pop("date"), "machine": {**about, "torch": torch.__version__},
         "budgets": budgets, "seeds": args.seeds,
-        "arenas": {key: described(arena) for key, arena in arenas.items()},
     }  # fmt: skip
+    before: dict[str, Any] = {"arenas": {}}
     if (args.only or args.changed) and args.out.exists():
         before = json.loads(args.out.read_text(encoding="utf-8"))
         if differ := [k for k in ("budgets", "seeds") if before[k] != found[k]]:
             p.error(f"{args.out} has other {' and '.join(differ)}; give the same, or run all anew")
-        for key, pattern in everybody:
-            if rows := before["arenas"].get(key, found["arenas"][key])["rows"].get(pattern):
-                found["arenas"][key]["rows"][pattern] = rows
+    found["arenas"] = {key: described(arena) for key, arena in arenas.items()}
+    for key, pattern in everybody:
+        if rows := before["arenas"].get(key, found["arenas"][key])["rows"].get(pattern):
+            found["arenas"][key]["rows"][pattern] = rows
     todo = [
         (key, pattern)
         for key, pattern in everybody

@@ -20,8 +20,6 @@ FILES = sorted(
     for p in (ROOT / "reference_impl").glob("*/*.py")
     if p.parent.name not in {"core", "tasks"} and p.stem != "__init__"
 )
-# enough that a second phase, which may be a quarter as long, moves every weight
-SMALL = {"steps": 12, "batch_size": 16}
 pytestmark = pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
 
 
@@ -34,6 +32,11 @@ def class_of(path):
     ]
     assert len(found) == 1, f"{path.name}: one public class, found {found}"
     return found[0]
+
+
+def small(cls):
+    """Settings of a short run: enough steps that a second phase, which may be a quarter as long, moves every weight."""
+    return {"steps": 12, "batch_size": min(16, cls.Config().batch_size)}
 
 
 def condition(task, n=4):
@@ -49,7 +52,8 @@ def same(a, b):
 @cache
 def train(path, folder):
     """One short run for all tests of a reference, and where it lies."""
-    return run(class_of(path), SMALL, out=folder / path.stem, log_every=1, evaluate=False)
+    cls = class_of(path)
+    return run(cls, small(cls), out=folder / path.stem, log_every=1, evaluate=False)
 
 
 @pytest.fixture(scope="module")
@@ -124,28 +128,31 @@ def test_every_trainable_parameter_learns(path, trained):
 
 
 def test_resume_is_exact(path, trained, folder, tmp_path, monkeypatch):
+    """One run that is cut off again and again, and each time goes on where it was."""
     cls, whole, phases = class_of(path), trained, trained.model.phases()
     n = sum(p.steps for p in phases)
     # of several phases, cuts near both ends fall into the first and the last
-    for cut in sorted({n // 2} if len(phases) == 1 else {1, n // 2, n - 1} - {0, -1}) if n else ():
-        out, real, seen = tmp_path / f"cut{cut}", checkpoint.write, []
+    cuts = sorted({n // 2} if len(phases) == 1 else {1, n // 2, n - 1} - {0, -1})
+    real, seen = checkpoint.write, []
 
-        def die(path, tensors, header, real=real, seen=seen, cut=cut):
-            real(path, tensors, header)
-            seen.append(path)
-            if path.name == CHECKPOINT and len(seen) == cut:
-                raise KeyboardInterrupt
+    def die(path, tensors, header):
+        real(path, tensors, header)
+        seen.append(path)
+        if path.name == CHECKPOINT and len(seen) in cuts:
+            raise KeyboardInterrupt
 
-        monkeypatch.setattr(checkpoint, "write", die)
-        with pytest.raises(KeyboardInterrupt):
-            run(cls, SMALL, out=out, save_every=1, log_every=1, evaluate=False)
-        monkeypatch.setattr(checkpoint, "write", real)
-        seed_all("something else")
-        again = run(cls, SMALL, out=out, resume=True, log_every=1, evaluate=False)
-        assert again.history == whole.history, cut
-        for (k, a), b in zip(whole.model.state_dict().items(), again.model.state_dict().values(), strict=True):
-            assert same(a, b), (cut, k)
-        assert (out / "metrics.jsonl").read_text() == (folder / path.stem / "metrics.jsonl").read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write", die)
+        for cut in cuts:
+            with pytest.raises(KeyboardInterrupt):
+                run(cls, small(cls), out=tmp_path, resume=True, save_every=1, log_every=1, evaluate=False)
+            assert len(seen) == cut
+            seed_all("something else")
+    again = run(cls, small(cls), out=tmp_path, resume=True, save_every=1, log_every=1, evaluate=False)
+    assert again.history == whole.history
+    for (k, a), b in zip(whole.model.state_dict().items(), again.model.state_dict().values(), strict=True):
+        assert same(a, b), k
+    assert (tmp_path / "metrics.jsonl").read_text() == (folder / path.stem / "metrics.jsonl").read_text()
 
 
 def test_a_loaded_model_gives_the_same_samples(path, trained, folder):
@@ -216,7 +223,8 @@ def test_logits_with_and_without_cache(path, trained):
 def test_runs_in_bf16(path):
     from reference_impl.core.engine import Engine
 
-    r = run(class_of(path), SMALL, engine=Engine("cpu", "bf16"), log_every=1, evaluate=False)
+    cls = class_of(path)
+    r = run(cls, small(cls), engine=Engine("cpu", "bf16"), log_every=1, evaluate=False)
     assert all(v == v for row in r.history for v in row.values() if isinstance(v, float))
 
 

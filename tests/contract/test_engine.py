@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 import torch
 from torch import nn
 
-from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, run
+from catalog import cli
+from reference_impl.adversarial.gan import GAN
+from reference_impl.core import Batch, Config, Reference, Task, checkpoint, load, main, run
 from reference_impl.core.engine import Engine
 from reference_impl.core.noise import SharedNoise
 from reference_impl.core.runner import lr_scale
@@ -102,6 +105,13 @@ GAMES = [
     "reference_impl.adaptation.policy_gradient_generation:PolicyGradient", "reference_impl.adaptation.grpo:GRPO",
     "reference_impl.adaptation.instruction_tuning:InstructionTuning", "reference_impl.application.chatbot:Chatbot",
 ]  # fmt: skip
+TOGETHER = {
+    torch.float32: {"none": DEFAULT_STEP + OWN_STEP, "full": DEFAULT_STEP},
+    torch.float64: {"none": DIVIDED + GAMES, "full": DIVIDED},
+}
+"""What two processes train, by the type of its numbers and the kind of sharding."""
+at_length = pytest.mark.timeout(1000)
+"""Two starts of up to 480 s, so that a busy machine is no failure."""
 trained = runpy.run_path(str(ROOT / "tests/contract/ranks.py"))["trained"]
 
 
@@ -115,16 +125,12 @@ def torchrun(*args):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for last in (False, True):
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=480)
         if last or not re.search(r"Signal \d+ \(SIG(SEGV|ABRT)\)", done.stderr):
             break
         warnings.warn("a process of two was killed by a memory fault of gloo: ran again", stacklevel=2)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
-
-
-def read_ranks(folder, name):
-    return [json.loads((folder / f"{name}.{rank}.json").read_text()) for rank in (0, 1)]
 
 
 @cache
@@ -134,36 +140,49 @@ def alone(reference, dtype):
     return [[v for v in row.values() if isinstance(v, float)] for row in trained(reference, dtype).history]
 
 
-def compare(folder, shard, references, dtype, bar):
-    torchrun("tests/contract/ranks.py", folder, shard, str(dtype).removeprefix("torch."), *references)
-    for reference in references:
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Where two processes left what they computed in numbers of this type; they are started once for each type."""
+
+    @cache
+    def folder(dtype):
+        out = tmp_path_factory.mktemp("two")
+        kinds = [word for shard, references in TOGETHER[dtype].items() for word in (shard, ",".join(references))]
+        torchrun("tests/contract/ranks.py", out, str(dtype).removeprefix("torch."), *kinds)
+        return out
+
+    return folder
+
+
+def compare(folder, shard, dtype, bar):
+    for reference in TOGETHER[dtype][shard]:
         name = reference.split(":")[1]
-        zero, one = read_ranks(folder, name)
+        zero, one = (json.loads((folder / shard / name / f"{rank}.json").read_text()) for rank in (0, 1))
         assert zero["sums"] == one["sums"], f"{name}: the ranks ended with different weights"
         for here, there in zip(alone(reference, dtype), zero["losses"], strict=True):
             assert here == pytest.approx(there, rel=bar(name), abs=bar(name)), name
 
 
+@at_length
 @pytest.mark.parametrize("shard", ["none", "full"])
-def test_two_processes_compute_what_one_computes(tmp_path, shard):
+def test_two_processes_compute_what_one_computes(two, shard):
     # Muon, which trains GPTs and the prior of VQ-VAE, orthogonalizes in bfloat16 and so enlarges what rounds otherwise
     sharded = {"GPT", "MusicGenerator", "TruncationSampling", "ConstrainedDecoding"}
     by_muon = sharded if shard == "full" else {"VQVAE", "Quantization"}
-    bar = lambda name: 1e-4 if name in by_muon else 1e-5
-    compare(tmp_path, shard, DEFAULT_STEP + OWN_STEP * (shard == "none"), torch.float32, bar)
+    compare(two(torch.float32), shard, torch.float32, lambda name: 1e-4 if name in by_muon else 1e-5)
 
 
-@pytest.mark.parametrize(
-    ("shard", "references"), [("none", [*DIVIDED, *GAMES]), ("full", DIVIDED)], ids=["none", "full"]
-)
-def test_two_processes_differ_by_rounding_alone(tmp_path, shard, references):
-    compare(tmp_path, shard, references, torch.float64, lambda name: 1e-8)
+@at_length
+@pytest.mark.parametrize("shard", ["none", "full"])
+def test_two_processes_differ_by_rounding_alone(two, shard):
+    compare(two(torch.float64), shard, torch.float64, lambda name: 1e-8)
 
 
-def test_a_sharded_run_goes_on_in_one_process(tmp_path):
-    torchrun("tests/contract/ranks.py", tmp_path, "full", "float32", "reference_impl.latent_variable.vae:VAE")
+@at_length
+def test_a_sharded_run_goes_on_in_one_process(two, tmp_path):
+    out = shutil.copytree(two(torch.float32) / "full" / "VAE", tmp_path / "VAE")
     cfg = {"steps": 18, "batch_size": 16, "cooldown": 0}
-    resumed = run(VAE, cfg, out=tmp_path / "VAE", resume=True, log_every=1, evaluate=False)
+    resumed = run(VAE, cfg, out=out, resume=True, log_every=1, evaluate=False)
     whole = run(VAE, cfg, log_every=1, evaluate=False)
     assert resumed.history[-1]["step"] == 17
     assert resumed.history[-1]["loss"] == pytest.approx(whole.history[-1]["loss"], rel=1e-5)
@@ -177,8 +196,6 @@ def test_the_command_line_runs_under_torchrun(tmp_path):
 
 
 def test_a_step_of_its_own_is_not_sharded():
-    from reference_impl.adversarial.gan import GAN
-
     engine = Engine("cpu", shard="full")
     try:
         with pytest.raises(ValueError, match=r"GAN has a training step of its own.*shard 'none'"):
@@ -205,20 +222,19 @@ def test_what_cannot_be_had_is_refused(kind):
 # -- interruption
 
 
-@pytest.mark.parametrize("reference", ["reference_impl.latent_variable.vae", "reference_impl.adversarial.gan"])
+@pytest.mark.parametrize("reference", [VAE, GAN])
 def test_sigkill_at_any_moment_and_resume_give_the_same_bits(tmp_path, reference):
-    steps = "250"
-    command = [sys.executable, "-m", reference, f"steps={steps}", "batch_size=32", "--save-every", "7", "--out"]
-
-    def start(out, *more):
-        return subprocess.Popen(
-            [*command, str(out), *more], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    assert start(tmp_path / "whole").wait(120) == 0
+    steps = 250
+    run(reference, {"steps": steps, "batch_size": 32}, out=tmp_path / "whole", save_every=7, evaluate=False)
     out, kills = tmp_path / "killed", 0
+    settings = [f"steps={steps}", "batch_size=32", "--save-every", "7", "--resume", "--out", str(out)]
+
+    def start():
+        command = [sys.executable, "-m", reference.__module__, *settings]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     for delay in (0.15, 0.4, 0.7):
-        process = start(out, "--resume")
+        process = start()
         deadline = time.monotonic() + 60
         while not (out / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -228,7 +244,7 @@ def test_sigkill_at_any_moment_and_resume_give_the_same_bits(tmp_path, reference
             kills += 1
         process.wait()
     assert kills, "it ended before it could be killed: raise the steps"
-    assert start(out, "--resume").wait(120) == 0
+    assert start().wait(120) == 0
     whole, killed = (checkpoint.read(tmp_path / d / "weights.safetensors")[0] for d in ("whole", "killed"))
     assert whole.keys() == killed.keys()
     assert all(torch.equal(whole[k], killed[k]) for k in whole)
@@ -380,7 +396,14 @@ def test_ema_follows_every_step():
     assert isinstance(r.model.loss(Batch(torch.rand(4, 1, 8, 8))), dict)
 
 
-@pytest.mark.parametrize("command", [["reference_impl.latent_variable.vae"], ["catalog", "run", "vae"]])
+COMMANDS = {
+    "reference_impl.latent_variable.vae": ([], lambda: main(VAE)),
+    "catalog": (["run", "vae"], cli.main),
+}
+"""Modules that train a VAE: the words before its settings, and what they call."""
+
+
+@pytest.mark.parametrize("module", COMMANDS)
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -390,11 +413,19 @@ def test_ema_follows_every_step():
         ("--device=tpu", "device 'tpu'"),
     ],
 )
-def test_unusable_arguments_end_with_exit_code_2_and_no_traceback(tmp_path, command, argument, message):
-    done = subprocess.run(
-        [sys.executable, "-m", *command, argument, "--out", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+def test_unusable_arguments_end_with_exit_code_2(tmp_path, monkeypatch, capsys, module, argument, message):
+    words, command = COMMANDS[module]
+    monkeypatch.setattr(sys, "argv", [module, *words, argument, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_process_that_was_asked_for_the_unusable_shows_no_traceback(tmp_path, module):
+    command = [sys.executable, "-m", module, *COMMANDS[module][0], "--device=tpu", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "device 'tpu'" in done.stderr
     assert "Traceback" not in done.stderr
