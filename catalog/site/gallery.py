@@ -180,7 +180,7 @@ def picture(book: Book, e: Entry, up: str, first: bool = False) -> str:
         return f'<div class="thumb formula">{math(e.objective)}</div>' if e.objective else ""
     if hero.file.endswith(".txt"):
         return f'<div class="thumb words">{escape(excerpt(book.figures[e.id][hero.file]))}</div>'
-    when = 'fetchpriority="high"' if first else 'loading="lazy"'
+    when = 'fetchpriority="high" decoding="sync"' if first else 'loading="lazy"'
     image = f'<img src="{up}figures/{e.id}/hero.svg" alt="{escape(hero.alt)}" {when}>'
     return div("thumb", image)
 

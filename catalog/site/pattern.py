@@ -225,7 +225,7 @@ def figure(book: Book, e: Entry, f: Figure, claim: Claim, first: bool = False) -
     else:
         box = VIEW_BOX.search(text)
         size = f' width="{float(box[1]):.0f}" height="{float(box[2]):.0f}"' if box else ""
-        when = 'fetchpriority="high"' if first else 'loading="lazy"'
+        when = 'fetchpriority="high" decoding="sync"' if first else 'loading="lazy"'
         body = f'<img src="{path}" alt="{escape(f.alt)}"{size} {when}>'
     origin = f' <a class="origin" href="#claim-{claim.id}">from this claim’s run</a>'
     return f'<figure class="picture">{body}<figcaption>{inline(f.caption)}{origin}</figcaption></figure>'
