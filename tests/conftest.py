@@ -43,18 +43,3 @@ def cpu() -> Iterator[Callable[[Callable[[], Any]], float]]:
     gc.freeze()
     yield lambda ask: min(once(ask) for _ in range(3))
     gc.unfreeze()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium; one for all tests of a process, as Playwright has no second one."""
-    from tests.site.browser import chromium, launched
-
-    found = chromium()
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: `apt-get install chromium`")
-        pytest.skip("no Chromium: the pages are not opened in a browser; `apt-get install chromium`")
-    pytest.importorskip("playwright.sync_api")
-    with launched(found) as running:
-        yield running

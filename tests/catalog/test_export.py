@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -252,25 +253,32 @@ def installed(*parts: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def draw(browser: Any) -> Iterator[Callable[[str], Any]]:
+def draw() -> Iterator[Callable[[str], Any]]:
     """Mermaid itself: what it draws in a browser, as [[id, label of node]], [[label of edge]]."""
     script = installed("@mermaid-js", "tiny", "dist", "mermaid.tiny.js")
-    page = browser.new_page()
-    page.set_content("<main></main>")
-    page.add_script_tag(path=str(script))
-    page.evaluate("mermaid.initialize({startOnLoad: false})")
-    yield lambda text: page.evaluate(
-        """async text => {
-            await mermaid.parse(text)
-            const main = document.querySelector("main")
-            main.innerHTML = (await mermaid.render("drawn", text)).svg
-            const texts = s => [...main.querySelectorAll(s)].map(n => n.textContent)
-            const ids = [...main.querySelectorAll("g.node")].map(n => n.id)
-            return [ids, texts("g.node"), texts(".edgeLabel .edgeLabel"), main.querySelectorAll("script").length]
-        }""",
-        text,
-    )
-    page.close()
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium: Mermaid draws in a browser; `apt-get install chromium`")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.set_content("<main></main>")
+        page.add_script_tag(path=str(script))
+        page.evaluate("mermaid.initialize({startOnLoad: false})")
+        yield lambda text: page.evaluate(
+            """async text => {
+                await mermaid.parse(text)
+                const main = document.querySelector("main")
+                main.innerHTML = (await mermaid.render("drawn", text)).svg
+                const texts = s => [...main.querySelectorAll(s)].map(n => n.textContent)
+                const ids = [...main.querySelectorAll("g.node")].map(n => n.id)
+                return [ids, texts("g.node"), texts(".edgeLabel .edgeLabel"), main.querySelectorAll("script").length]
+            }""",
+            text,
+        )
+        browser.close()
 
 
 def test_mermaid_draws_every_label_as_it_is(draw: Any, hostile: Catalog, real: Catalog) -> None:

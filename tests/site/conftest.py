@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from catalog import data, loader
-from tests.site.browser import served, visitor
+from tests.site.browser import chromium, launched, served, visitor
 from tests.site.sample import write_hostile
 
 BUILD = """
@@ -59,6 +59,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Site:
 
 
 # ---- a browser ----
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    found = chromium()
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: `apt-get install chromium`")
+        pytest.skip("no Chromium: the pages are not opened in a browser; `apt-get install chromium`")
+    pytest.importorskip("playwright.sync_api")
+    with launched(found) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
