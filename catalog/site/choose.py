@@ -84,7 +84,7 @@ def choices(book: Book) -> dict[str, list[str]]:
 
 
 def asking(book: Book) -> str:
-    """The field for a problem and the conditions; hidden until the script is there to make them work."""
+    """The field for a problem and the conditions; not seen where no script makes them work."""
     facets = book.catalog.facets
     groups = []
     for name, values in choices(book).items():
@@ -110,7 +110,7 @@ def asking(book: Book) -> str:
     conditions = f'<details class="conditions">{inside}</details>' if groups else ""
     find = '<input type="search" placeholder="samples show only a few kinds" autocomplete="off">'
     return (
-        '<section class="tools chooser" aria-label="What is asked for" hidden>'
+        '<section class="tools chooser" aria-label="What is asked for">'
         f'<label class="find">Your problem {find}</label>'
         f'{conditions}<p class="asked"></p><p role="status"></p></section>'
     )

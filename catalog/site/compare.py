@@ -61,7 +61,7 @@ def asking(book: Book) -> str:
     options = "".join(f'<option value="{escape(e.name)}"></option>' for e in book.entries.values())
     label = f"{book.things.capitalize()} to compare"
     return (
-        f'<section class="tools comparing" aria-label="{label}" hidden>'
+        f'<section class="tools comparing" aria-label="{label}">'
         f'<div class="fields">{fields}</div><datalist id="names">{options}</datalist><p role="status"></p></section>'
     )
 

@@ -215,7 +215,7 @@ def families(book: Book) -> str:
 
 
 def tools(book: Book) -> str:
-    """Search, path and filters; hidden until the script is there to make them work."""
+    """Search, path and filters; not seen where no script makes them work."""
     there = {x.type for x in book.stated}
     types = [t for t in book.catalog.relations if t in there]
     count = Counter(x.type for x in book.stated)
@@ -242,7 +242,7 @@ def tools(book: Book) -> str:
     )
     find = '<input type="search" name="find" placeholder="name or alias" autocomplete="off">'
     return (
-        f'<form class="steer" aria-label="Search and filter the graph" hidden>'
+        f'<form class="steer" aria-label="Search and filter the graph">'
         f'<label class="find">Find {find}</label>{path}'
         f'<details class="filters"><summary>Filters<span></span></summary>{filters}</details>'
         f'<p class="all"><label><input type="checkbox" name="all"> Draw all {len(book.stated)} relations at once'

@@ -213,9 +213,9 @@ def listing(title: str, about: str, how: str, sections: list[str]) -> str:
 
 
 def finder(things: str) -> str:
-    """A field that filters what follows; hidden until the script is there to make it work."""
+    """A field that filters what follows; not seen where no script makes it work."""
     return (
-        f'<section class="tools" data-filter="{things}" aria-label="Filter the {things}" hidden>'
+        f'<section class="tools" data-filter="{things}" aria-label="Filter the {things}">'
         f'<label class="find">Find <input type="search" autocomplete="off"></label><p role="status"></p></section>'
     )
 

@@ -184,7 +184,6 @@
   }
   tools.addEventListener("input", change);
   addEventListener("hashchange", () => { read(); show(); });
-  tools.hidden = false;
   read();
   show();
   if (location.hash && !location.hash.includes("=")) {

@@ -126,6 +126,5 @@
   }
   for (const input of inputs) input.addEventListener("change", () => change(true));
   addEventListener("hashchange", read);
-  tools.hidden = false;
   read();
 })();

@@ -294,7 +294,6 @@
   }
   form.elements.all.addEventListener("change", () => go({ all: form.elements.all.checked }));
   addEventListener("hashchange", apply);
-  form.hidden = false;
   one("svg.map", root).classList.add("live");
   apply();
 })();

@@ -49,7 +49,6 @@
     const field = tools.querySelector("input"), status = tools.querySelector("[role=status]");
     const items = all(".exercise, .misconception, .glossary > div").map((item) => [item, item.textContent.toLowerCase()]);
     const groups = all("section.group");
-    tools.hidden = false;
     function apply() {
       const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
