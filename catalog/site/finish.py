@@ -39,7 +39,7 @@ def dress(page: Path, fonts: tuple[str, ...] = FIRST) -> None:
 
 
 def slim(site: Path) -> None:
-    """Take from the type of formulas the signs that no page has; a third of it is left."""
+    """Take from the type of formulas the signs that no page has."""
     from fontTools import subset
 
     used = {ord(c) for page in site.rglob("*.html") for c in signs(page.read_text(encoding="utf-8"))}

@@ -1,4 +1,4 @@
-/* Copy buttons, and symbols that are marked in the formula's table and in the code together. */
+/* Copy buttons, symbols that are marked in the table of the formula and in the code together, and jumps that end where they lead. */
 (function () {
   "use strict";
   const all = (selector) => Array.from(document.querySelectorAll(selector));
