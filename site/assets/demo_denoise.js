@@ -29,6 +29,7 @@ Demos.add("denoise", async (stage, programs, kit) => {
     const top = Math.max(count, abar.filter((a) => a > 1e-3).length - 1);
     const times = [...Net.ops.round(Net.tensor([count + 1], Float32Array.from({ length: count + 1 }, (_, i) => top * (1 - i / count)))).data];
     let passes = 0;
+    stage.shown = null;  // until this run is at its end
     for (let i = 0; i < count; i++) {
       const [t, s] = [times[i], times[i + 1]], a = Math.sqrt(abar[t]), b = Math.sqrt(1 - abar[t]), eps = [];
       for (const x of xs) eps.push(await guided(x, t, y, w));

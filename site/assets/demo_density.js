@@ -167,6 +167,7 @@ Demos.add("density", async (stage, programs, kit) => {
     const least = 1200 / all;
     let at = -1, before = null, now = null, first = null, counted = -Infinity;
     said.textContent = "";
+    stage.shown = null;  // until this run is at its end
     for await (const x of states(Net.normal(seed), n, count, heat)) {
       if (mine !== run) return;  // a control was moved: that run goes on
       [before, now, at] = [now, x, at + 1];

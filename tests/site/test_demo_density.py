@@ -25,7 +25,6 @@ def played(page: Any, demo: Any, model: str, *moves: tuple[str, str, int]) -> tu
     demo.get_by_role("combobox", name="Model").select_option(model)
     for label, key, times in moves:
         press(demo.get_by_role("slider", name=label), key, times)
-    page.evaluate(f"{SHOWN} = null")
     demo.get_by_role("button", name="Play again").press("Enter")
     page.wait_for_function(SHOWN, timeout=60_000)
     found = shown(demo)
@@ -61,7 +60,6 @@ def test_gan(started: Any) -> None:
 def test_five_steps_of_diffusion_stop_short(started: Any) -> None:
     page, demo, _ = started("density")
     played(page, demo, "diffusion")
-    page.evaluate(f"{SHOWN} = null")
     demo.get_by_label("Steps").fill("5")
     page.wait_for_function(f"{SHOWN}?.steps === 5", timeout=60_000)
     assert shown(demo)["near"] < 0.5
@@ -116,7 +114,6 @@ def test_what_is_told_of_the_particles(started: Any) -> None:
     assert (found["modes"], found["near"]) == (modes, pytest.approx(share))
     assert f"{100 * share:.1f} %" in demo.locator(".stage [role=status]").inner_text()
     before = found["samples"]
-    page.evaluate(f"{SHOWN} = null")
     demo.get_by_role("button", name="New noise").press("Enter")
     page.wait_for_function(SHOWN, timeout=60_000)
     assert shown(demo)["samples"] != before

@@ -101,7 +101,7 @@ def test_one_character_and_a_prompt_of_ones_own(started: Any) -> None:
     written(page, demo)
     demo.get_by_label("Prompt").fill("An energy 漢")
     demo.get_by_role("button", name="Prompt only").press("Enter")
-    assert shown(demo)["text"] == "An energy "
+    page.wait_for_function("document.querySelector('#demo-gpt .stage').shown.text === 'An energy '")
     assert demo.locator(".bars li").count() == 8
     demo.get_by_role("button", name="One character").press("Enter")
     page.wait_for_function("document.querySelector('#demo-gpt .stage').shown.text.length === 11")

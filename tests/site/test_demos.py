@@ -61,13 +61,10 @@ def test_denoising_player(started: Any) -> None:
         same([v for s in found["samples"] for v in s], ddim.walk(model, x, found["times"], y))
 
     check()
-    stale = "document.querySelector('#demo-denoise .stage').shown = null"
     again = "document.querySelector('#demo-denoise .stage').shown"
-    page.evaluate(stale)
     press(demo.get_by_label("Guidance w"), "ArrowRight", 3)
     page.wait_for_function(again, timeout=60_000)
     check()
-    page.evaluate(stale)
     demo.get_by_label("Digit").select_option("")
     page.wait_for_function(again, timeout=60_000)
     check()
