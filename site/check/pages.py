@@ -27,13 +27,23 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.site.browser import DESKTOP, PHONE, axe, chosen, chromium, darken, launched, served, watched, with_axe  # noqa: E402
+from tests.site.browser import (  # noqa: E402
+    DESKTOP,
+    PATIENCE,
+    PHONE,
+    axe,
+    chosen,
+    chromium,
+    darken,
+    launched,
+    served,
+    watched,
+    with_axe,
+)
 
 WIDTHS = {"desktop": DESKTOP, "phone": PHONE}
 STATES = {"desktop": ("light", "dark"), "phone": ("light", "dark")}
 BRIEF = {"desktop": ("light",), "phone": ("dark",)}
-PATIENCE = 120_000.0
-"""Milliseconds that a page may take, on a machine that does much else."""
 Inks = dict[str, list[str]]
 """What is wrong with the contrast of texts that are alike, by what decides it; shared by all pages."""
 

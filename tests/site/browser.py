@@ -24,6 +24,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 120_000.0
+"""Milliseconds that one thing may take: other work on the machine is no fault of a page."""
 WIDTH = "document.documentElement.scrollWidth"
 AXE = """without => axe.run({exclude: [".katex"]}, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
@@ -92,6 +94,7 @@ def visitor(browser: Any, address: str) -> Iterator[Any]:
 
     def open_(path: str, viewport: dict[str, int] = DESKTOP, **options: Any) -> tuple[Any, list[str]]:
         context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         wrong = watched(page, address)

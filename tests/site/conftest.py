@@ -95,7 +95,7 @@ def started(open_page: Any) -> Any:
         demo = page.locator(f"#demo-{id}")
         demo.locator(".start").focus()
         page.keyboard.press("Enter")
-        page.wait_for_function(f"document.querySelector('#demo-{id} .stage').shown", timeout=60_000)
+        page.wait_for_function(f"document.querySelector('#demo-{id} .stage').shown")
         assert not wrong
         return page, demo, wrong
 

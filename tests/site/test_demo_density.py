@@ -26,7 +26,7 @@ def played(page: Any, demo: Any, model: str, *moves: tuple[str, str, int]) -> tu
     for label, key, times in moves:
         press(demo.get_by_role("slider", name=label), key, times)
     demo.get_by_role("button", name="Play again").press("Enter")
-    page.wait_for_function(SHOWN, timeout=60_000)
+    page.wait_for_function(SHOWN)
     found = shown(demo)
     draws = Draws(found["seed"])
     start = torch.tensor(found["start"]).view(-1, 2)
@@ -61,7 +61,7 @@ def test_five_steps_of_diffusion_stop_short(started: Any) -> None:
     page, demo, _ = started("density")
     played(page, demo, "diffusion")
     demo.get_by_label("Steps").fill("5")
-    page.wait_for_function(f"{SHOWN}?.steps === 5", timeout=60_000)
+    page.wait_for_function(f"{SHOWN}?.steps === 5")
     assert shown(demo)["near"] < 0.5
 
 
@@ -115,5 +115,5 @@ def test_what_is_told_of_the_particles(started: Any) -> None:
     assert f"{100 * share:.1f} %" in demo.locator(".stage [role=status]").inner_text()
     before = found["samples"]
     demo.get_by_role("button", name="New noise").press("Enter")
-    page.wait_for_function(SHOWN, timeout=60_000)
+    page.wait_for_function(SHOWN)
     assert shown(demo)["samples"] != before

@@ -27,7 +27,7 @@ def written(page: Any, demo: Any, button: str = "") -> Any:
     if button:
         page.evaluate("document.querySelector('#demo-gpt .stage').shown = null")
         demo.get_by_role("button", name=button).press("Enter")
-    page.wait_for_function("document.querySelector('#demo-gpt .stage').shown?.done", timeout=60_000)
+    page.wait_for_function("document.querySelector('#demo-gpt .stage').shown?.done")
     return shown(demo)
 
 

@@ -15,7 +15,7 @@ from reference_impl.energy.hopfield_network import Hopfield
 from reference_impl.latent_variable.autoencoder import Autoencoder, AutoencoderConfig
 from reference_impl.latent_variable.vae import VAE, VAEConfig
 from reference_impl.style_transfer.adain import AdaIN, AdaINConfig, adain
-from tests.site.browser import DESKTOP, PHONE, WIDTH, axe, darken
+from tests.site.browser import DESKTOP, PATIENCE, PHONE, WIDTH, axe, darken
 from tests.site.working import kept, press, restored, same, shown
 
 
@@ -63,10 +63,10 @@ def test_denoising_player(started: Any) -> None:
     check()
     again = "document.querySelector('#demo-denoise .stage').shown"
     press(demo.get_by_label("Guidance w"), "ArrowRight", 3)
-    page.wait_for_function(again, timeout=60_000)
+    page.wait_for_function(again)
     check()
     demo.get_by_label("Digit").select_option("")
-    page.wait_for_function(again, timeout=60_000)
+    page.wait_for_function(again)
     check()
     assert not wrong
 
@@ -77,7 +77,7 @@ def test_style_mixer(started: Any) -> None:
     page.evaluate("document.querySelector('#demo-style .stage').shown = null")
     press(demo.get_by_label("Styles on the left"), "ArrowRight", 5)
     press(demo.get_by_label("Strength"), "ArrowLeft", 4)
-    page.wait_for_function("document.querySelector('#demo-style .stage').shown?.strength === 0.8", timeout=60_000)
+    page.wait_for_function("document.querySelector('#demo-style .stage').shown?.strength === 0.8")
     page.wait_for_timeout(300)
     found = shown(demo)
     program = kept("adain", "decode")
@@ -116,7 +116,7 @@ def test_hopfield_pad(started: Any) -> None:
         page.evaluate("document.querySelector('#demo-hopfield .stage').shown = null")
         demo.get_by_label("Load").fill(load)
         at_load = f"document.querySelector('#demo-hopfield .stage').shown?.load === {load}"
-        page.wait_for_function(at_load, timeout=60_000)
+        page.wait_for_function(at_load)
         assert least <= check()["overlap"] <= most, load
     demo.locator("canvas").nth(1).click()
     assert "by hand" in demo.locator(".stage [role=status]").inner_text()
@@ -160,7 +160,7 @@ def test_running_demos_fit_and_are_accessible(open_page: Any, viewport: dict[str
     page, wrong = open_page("demos.html", viewport)
     for demo in page.locator(".demo").all():
         demo.locator(".start").click()
-        page.wait_for_function("d => d.querySelector('.stage').shown", arg=demo.element_handle(), timeout=60_000)
+        page.wait_for_function("d => d.querySelector('.stage').shown", arg=demo.element_handle())
         assert page.evaluate(WIDTH) <= viewport["width"]
     assert axe(page) == []
     darken(page)
@@ -170,16 +170,19 @@ def test_running_demos_fit_and_are_accessible(open_page: Any, viewport: dict[str
 
 def test_an_animation_waits_off_screen_and_goes_on(browser: Any, address: str) -> None:
     context = browser.new_context(viewport=DESKTOP)  # motion is welcome
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto(f"{address}demos.html")
     demo = page.locator("#demo-denoise")
     demo.locator(".start").click()
-    page.wait_for_function("document.querySelector('#demo-denoise .stage').shown", timeout=60_000)
+    page.wait_for_function("document.querySelector('#demo-denoise .stage').shown")
     step = demo.locator(".stage .hint").first
-    demo.get_by_role("button", name="Play again").click()
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    page.wait_for_timeout(2500)  # twice as long as it takes
-    assert not step.inner_text().startswith("Step 12 of 12")
+    ended = "e => e.textContent.startsWith('Step 12 of 12')"
+    away = "b => { b.click(); window.scrollTo(0, document.body.scrollHeight); }"  # at once: it takes 1.2 s
+    demo.get_by_role("button", name="Play again").evaluate(away)
+    page.wait_for_function(f"e => !({ended})(e)", arg=step.element_handle())
+    page.wait_for_timeout(2500)
+    assert not step.evaluate(ended)
     demo.scroll_into_view_if_needed()
-    page.wait_for_function("e => e.textContent.startsWith('Step 12 of 12')", arg=step.element_handle())
+    page.wait_for_function(ended, arg=step.element_handle())
     context.close()

@@ -85,10 +85,10 @@ def test_a_demo_is_started_and_operated(open_page, id):
     stage = f"document.querySelector('#demo-{id} .stage')"
     tab_to(page, f"#demo-{id} .start")
     page.keyboard.press("Enter")
-    page.wait_for_function(f"{stage}.shown", timeout=60_000)
+    page.wait_for_function(f"{stage}.shown")
     page.evaluate(f"{stage}.shown = null")
     tab_to(page, f"#demo-{id} .stage :is(input, select, button)")
     kind = page.evaluate("document.activeElement.type")
     page.keyboard.press({"range": "ArrowRight", "select-one": "ArrowDown"}.get(kind, "Enter"))
-    page.wait_for_function(f"{stage}.shown", timeout=60_000)
+    page.wait_for_function(f"{stage}.shown")
     assert not wrong

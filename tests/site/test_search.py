@@ -15,7 +15,7 @@ import pytest
 from catalog import loader
 from catalog.site import finder, links
 from catalog.site.book import read, site_folder
-from tests.site.browser import DESKTOP, PHONE, WIDTH, axe, darken, served, visitor
+from tests.site.browser import DESKTOP, PATIENCE, PHONE, WIDTH, axe, darken, served, visitor
 from tests.site.sample import HOSTILE
 
 HIT = ".seek-hit"
@@ -237,6 +237,7 @@ def test_accessible_and_no_wider_than_the_screen(open_page, viewport):
 
 def test_it_opens_from_a_folder(site, browser):
     context = browser.new_context(viewport=DESKTOP)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto((site.folder / "patterns/vae.html").as_uri())
     page.keyboard.press("/")
