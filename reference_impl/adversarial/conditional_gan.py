@@ -6,8 +6,9 @@ Idea
         min_G max_D  V = E_{x,y} [log D(x|y)] + E_{z,y} [log(1 - D(G(z|y)|y))].               (1)
 
     The best discriminator knows how often x occurs with y: its logit is
-    log p(x|y) - log q(x|y) = [log p(x) - log q(x)] + [log p(y|x) - log q(y|x)]. Both brackets
-    are linear in some features phi(x) where p(y|x) and q(y|x) are softmax classifiers on them:
+    log p(x|y) - log q(x|y) = [log p(x) - log q(x)] + [log p(y|x) - log q(y|x)]. Where p(y|x) and
+    q(y|x) are softmax classifiers on features phi(x), the second bracket is v_y . phi(x) and what
+    does not depend on y, their normalizers. With the first bracket this is modeled as w . phi(x):
 
         logit D(x|y) = w . phi(x) + v_y . phi(x).                                             (2)
 

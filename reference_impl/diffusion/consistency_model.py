@@ -23,7 +23,8 @@ Source
     arXiv:2310.14189
 
 Differs from the paper
-    Noise levels for data of few dimensions; samples use an average of the weights; small networks.
+    Noise levels and their log-normal law for data of few dimensions, c = 0.03 whatever their number;
+    samples use an average of the weights; small networks.
 
 Shapes
     B batch, N pairs of neighboring levels, growing while it trains; t (B,) in [sigma_min, sigma_max].

@@ -15,7 +15,7 @@ Idea
 
     the state may be any vector, and all its units change at once to the minimum of a bound on E,
 
-        s <- X softmax(beta X's),
+        s <- X' softmax(beta X s),    rows of X the memories,
 
     which is attention with the state as query and the memories as keys and values.
 
