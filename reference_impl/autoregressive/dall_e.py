@@ -23,8 +23,7 @@ Source
 
 Differs from the paper
     Words instead of byte pairs, 16 image tokens instead of 1,024, each of its own 4x4 pixels; a VQ-VAE
-    with running means instead of a relaxed one; plain attention instead of a sparse one along rows and
-    columns. The scorer is small and learns from the same captions.
+    with running means, no relaxed one; plain attention, not sparse; a small scorer of the same captions.
 
 Shapes
     B batch, L words of a caption with 0 for no word, T image tokens, K codes, V words.
