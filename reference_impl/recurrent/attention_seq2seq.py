@@ -8,7 +8,7 @@ Idea
         e_tj = v' tanh(W s_{t-1} + U h_j)           how well word j fits
         a_t  = softmax_j(e_tj)                      the weights
         c_t  = sum_j a_tj h_j                       what they say
-        s_t  = LSTM(x_{t-1} + C c_t, s_{t-1}),      logits from s_t + D c_t.
+        s_t  = LSTM(x_{t-1} + P c_t, s_{t-1}),      logits from s_t + Q c_t.
 
     All is differentiable, so alignment is learned from pairs of sentences alone. No vector has to hold the whole
     source, at the price of S scores for each token written.
@@ -19,7 +19,7 @@ Source
 
 Differs from the paper
     LSTM cells instead of gated recurrent units; the decoder starts from the state of the encoder that reads forward,
-    not backward, so that C = D = 0 leaves exactly a Seq2Seq; logits come from s_t + D c_t without a maxout layer.
+    not backward, so that P = Q = 0 leaves exactly a Seq2Seq; logits come from s_t + Q c_t without a maxout layer.
 
 Shapes
     B batch, S source tokens, T target tokens, C channels of states and vectors, 2C of h_j, V vocabulary.

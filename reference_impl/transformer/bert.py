@@ -18,7 +18,7 @@ Source
     arXiv:1810.04805 (sec. 3.1 and appendix A).
 
 Differs from the paper
-    Normalization comes before each sublayer unless `norm_first` is off, which gives BERT's layers exactly. No dropout.
+    No dropout. `norm_first` puts normalization before each sublayer; by default layers are exactly BERT's.
     No next-sentence prediction, hence no second segment; the one segment's vector is part of the positions. The
     mask is never predicted. Every text counts the same in the loss, however many places are chosen in it.
 
