@@ -8,8 +8,8 @@ Idea
 
     a category to one number an option, +1 for the one that holds and -1 for the others. Then train
     a diffusion model of the features given the label. To sample, draw labels as often as they
-    occur, denoise features for them, go back through F^-1, and take the largest option. Every
-    column has its law from (1); what the network adds is how the columns hang together.
+    occur, denoise features for them, go back through F^-1, and take the largest option. As far as
+    features come out normal, each column has its law by (1); the network adds how columns hang together.
 
 Source
     Kotelnikov, Baranchuk, Rubachev & Babenko, "TabDDPM: Modelling Tabular Data with Diffusion
