@@ -20,8 +20,8 @@ Source
     Rafailov et al., "Direct Preference Optimization", 2023. arXiv:2305.18290 (eq. 7).
 
 Differs from the paper
-    Dialogues of a hundred words about four kinds of facts, with a judge whose taste is known; DPO instead of a reward model
-    and PPO. When a dialogue outgrows the context, its oldest turns are dropped.
+    Dialogues of a hundred words about four kinds of facts, with a judge whose taste is known; DPO instead of a
+    reward model and PPO. When a dialogue outgrows the context, its oldest turns are dropped.
 
 Shapes
     Dialogues and replies are strings. B batch, T+1 tokens of the longest row.
