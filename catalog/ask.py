@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import names
-from .errors import BadQuestion, NoPath
+from .errors import BadQuestion, NoPath, as_text
 from .prose import plain
 from .recommend import FILLERS
 from .results import Answer
@@ -188,6 +188,7 @@ class Essentials(Answer):
 
 def ask(cat: Catalog, question: str) -> Reply:
     """See `Catalog.ask`."""
+    question = as_text(question, "a question", "what fixes mode collapse")
     text = POLITE.sub("", " ".join(question.split()).strip(" ?!."))
     if not words(text):
         raise BadQuestion(

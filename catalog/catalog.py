@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import data, names
 from . import graph as graphs
-from .errors import BadQuestion, NoPath, Problem, UnknownPattern, did_you_mean
+from .errors import BadQuestion, NoPath, Problem, UnknownPattern, as_text, as_texts, did_you_mean, positive
 from .graph import Edge, RelationKind
 from .prose import passages, plain
 from .results import Answer
@@ -236,7 +236,7 @@ class Catalog:
 
     def _at(self, name: str) -> int:
         """The number of the entry with this name."""
-        for key in names.keys(name):
+        for key in names.keys(as_text(name, "the name of a pattern", "vae")):
             if (n := self.stock.find(key)) is not None:
                 return n
         raise UnknownPattern(name, self.stock.near(names.key(name)))
@@ -328,15 +328,13 @@ class Catalog:
         'ddpm'
         """
         start = self._at(name)
-        wanted = {types} if isinstance(types, str) else set(self.shown) if types is None else set(types)
+        positive(**{what: n for what, n in {"depth": depth, "limit": limit}.items() if n is not None})
+        wanted = set(self.shown if types is None else as_texts(types, "a relation", "builds_on"))
         for t in sorted(wanted - set(self.shown)):
             hint = did_you_mean(t, self.shown, f"there are {', '.join(self.shown)}")
             raise BadQuestion(f"no relation {t!r}; {hint}")
         if direction not in ("both", "out", "in"):
             raise BadQuestion(f"direction {direction!r}; it is 'both', 'out' or 'in'")
-        for what, number in (("depth", depth), ("limit", limit)):
-            if number is not None and number < 1:
-                raise BadQuestion(f"{what} {number}; it is at least 1")
         usable = {
             t
             for t, (kind, _) in self.shown.items()
@@ -701,4 +699,5 @@ class Catalog:
         >>> catalog.load().search("varational autoencoder")[0].id
         'vae'
         """
-        return self._index.search(text, limit)
+        positive(limit=limit)
+        return self._index.search(as_text(text, "what is looked for", "mode collapse"), limit)

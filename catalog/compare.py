@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from . import measured, sources
-from .errors import BadQuestion
+from .errors import BadQuestion, as_texts
 from .measured import Number, amount
 from .prose import plain
 from .results import Answer
@@ -265,7 +265,7 @@ def several(cat: Catalog, ids: Iterable[str], verb: str, such_as: str) -> list[E
     """The entries that a verb is asked to put together: two at least, each once."""
     if isinstance(ids, str):
         raise BadQuestion(f"{verb} takes a list of ids, such as {such_as.split()}, not the string {ids!r}")
-    entries = [cat.get(id) for id in ids]
+    entries = [cat.get(id) for id in as_texts(ids, "a pattern", "vae")]
     if len(entries) < 2:
         raise BadQuestion(f"{verb} takes two patterns or more, such as {such_as}")
     if twice := next((e.id for i, e in enumerate(entries) if e in entries[:i]), None):

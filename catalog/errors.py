@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +52,36 @@ class BadQuestion(ValueError):
 
 class NoPath(LookupError):
     """No chain of relations joins two entries."""
+
+
+def as_text(value: Any, what: str, such_as: str) -> str:
+    """A text that was given; BadQuestion for anything else."""
+    if isinstance(value, str):
+        return value
+    raise BadQuestion(f"{what} is a text, such as {such_as!r}, not {_given(value)}")
+
+
+def as_texts(value: Any, what: str, such_as: str) -> list[str]:
+    """The texts of a collection, or one by itself; none for None. BadQuestion for anything else."""
+    if value is None or isinstance(value, str):
+        return [] if value is None else [value]
+    if not isinstance(value, Iterable):
+        raise BadQuestion(f"{what} is a text, such as {such_as!r}, or several, not {_given(value)}")
+    return [as_text(v, what, such_as) for v in value]
+
+
+def positive(**numbers: Any) -> None:
+    """Raise BadQuestion for what is no whole number from 1 on."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not hasattr(number, "__index__"):
+            raise BadQuestion(f"{name} is a whole number, such as 3, not {_given(number)}")
+        if number < 1:
+            raise BadQuestion(f"{name} {number}; it is at least 1")
+
+
+def _given(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 
 def did_you_mean(found: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from .errors import BadQuestion, did_you_mean
+from .errors import BadQuestion, as_texts, did_you_mean
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -44,7 +44,7 @@ SAID = [
 """Plain words that can only mean a condition, where the catalog has such a facet and value."""
 NOT = r"(?:without(?: an?| any)?|with no|no|not|non|but not)[ -]"
 
-Wanted = str | int | float | bool | Iterable[str]
+Wanted = str | int | float | bool | Iterable[str] | None
 
 
 def values_of(entry: Entry) -> dict[str, list[str]]:
@@ -210,16 +210,19 @@ class Facets:
 
     def conditions(self, where: str | Iterable[str] = (), **facets: Wanted) -> list[Condition]:
         """What `matching` is asked for, checked. Raises BadQuestion, also where two conditions exclude each other."""
-        texts = [where] if isinstance(where, str) else list(where)
-        asked = [self._read(*_split(text)) for text in texts]
+        asked = [self._read(*_split(text)) for text in as_texts(where, "a condition", "likelihood=exact")]
         for facet, wanted in facets.items():
-            if isinstance(wanted, str):
+            if wanted is None:  # not asked for, as in `claims`
+                self._facet(facet)
+            elif isinstance(wanted, str):
                 sign, value = re.fullmatch(r"\s*(!|>=|<=|)=?(.*)", wanted, re.S).groups()  # type: ignore[union-attr]
                 asked.append(self._read(facet, {"!": "!=", "": "="}.get(sign, sign), value))
             elif isinstance(wanted, (bool, int, float)):
                 asked.append(self._read(facet, "=", _word(wanted)))
-            else:
+            elif isinstance(wanted, Iterable):
                 asked.append(self._read(facet, "=", ",".join(map(_word, wanted))))
+            else:
+                raise BadQuestion(f"{facet} takes a value or several, such as {facet}='...', not {wanted!r}")
         asked = list(dict.fromkeys(asked))
         for i, b in enumerate(asked):
             for a in asked[:i]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from . import evidence
-from .errors import BadQuestion, did_you_mean
+from .errors import BadQuestion, as_text, as_texts, did_you_mean
 from .prose import plain
 from .results import Answer
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from .schema import Claim, Entry
 
 Status = Literal["holds", "missed", "not measured", "stale"]
-FILTERS = ("pattern", "family", "kind", "status", "text", "unit", "proves", "year")
-"""What claims can be asked for by."""
+FILTERS = {
+    "pattern": "vae", "family": "flow", "kind": "exact", "status": "holds", "text": "perplexity", "unit": "nats",
+    "proves": "reduces_to", "year": "2013",
+}  # fmt: skip
+"""What claims can be asked for by, each with an example."""
 SHOWN = 40
 """Claims that are printed; all of them are rows."""
 
@@ -133,7 +136,7 @@ def claims(
         raise BadQuestion(f"claims have no filter {name!r}; {did_you_mean(name, FILTERS, f'there are {_or(FILTERS)}')}")
     given = {"pattern": pattern, **filters}
     given = {k: v for k, v in given.items() if v is not None and v != ()}
-    wanted = {k: _several(v) for k, v in given.items() if k not in ("text", "year")}
+    wanted = {k: as_texts(v, f"a {k}", FILTERS[k]) for k, v in given.items() if k not in ("text", "year")}
     entries = [cat.get(id) for id in dict.fromkeys(wanted["pattern"])] if "pattern" in wanted else list(cat)
     if "status" in wanted:
         _known("status", wanted["status"], get_args(Status))
@@ -141,6 +144,7 @@ def claims(
         _known("family", wanted["family"], list(cat.titles) or sorted({e.family for e in cat}))
     if "proves" in wanted:
         _known("proves", wanted["proves"], list(cat.relations))
+    text = as_text(given["text"], "text", FILTERS["text"]) if "text" in given else ""
     years = _years(given["year"]) if "year" in given else None
     narrowed = [
         e
@@ -157,7 +161,7 @@ def claims(
         "status": lambda n: n.status in wanted["status"],
         "unit": lambda n: n.unit in wanted["unit"],
         "proves": lambda n: any(p.split()[0] in wanted["proves"] for p in n.proves),
-        "text": lambda n: _speaks(n, given["text"]),
+        "text": lambda n: _speaks(n, text),
     }
     active = [test for name, test in tests.items() if name in given]
     return Claims([n for n in numbers if all(test(n) for test in active)], given)
@@ -230,10 +234,6 @@ def _is_stale(cat: Catalog, entry: Entry, claim: Claim, records: Evidence) -> bo
         return root is not None and records[claim.id].digest != digest(entry, claim, root)
     except FileNotFoundError:
         return True
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, str) or not isinstance(value, Collection) else tuple(value)
 
 
 def _known(name: str, wanted: Iterable[Any], known: Collection[str]) -> None:

@@ -11,16 +11,16 @@ import math
 import re
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import BadQuestion
+from .errors import BadQuestion, as_text, positive
 from .facets import Condition, Wanted, positions, values_of
 from .prose import plain
 from .results import Answer
-from .search import MEANT
+from .search import LONGEST, MEANT
 from .words import COMMON, stem, words
 
 if TYPE_CHECKING:
@@ -176,15 +176,14 @@ def recommend(
     cat: Catalog, text: str | None = None, where: str | Iterable[str] = (), limit: int = 5, **facets: Wanted
 ) -> Recommendations:
     """See `Catalog.recommend`."""
-    text = (text or "").strip()
+    text = "" if text is None else as_text(text, "a problem", "samples show only a few kinds").strip()
     given = cat.facets.conditions(where, **facets)
     if not text and not given:
         raise BadQuestion(
             "nothing to recommend for; say the problem, such as 'samples show only a few kinds', or a facet, such as "
             "likelihood=exact"
         )
-    if limit < 1:
-        raise BadQuestion(f"limit {limit}; it is at least 1")
+    positive(limit=limit)
     said, rest = cat.facets.understood(text)
     said = [(c, words) for c, words in said if c.facet not in {g.facet for g in given} and cat.facets.set(c)]
     conditions = [*given, *(c for c, _ in said)]
@@ -310,6 +309,7 @@ class Case:
         """limit: how many entries are to be told at least, where nothing but the conditions says which."""
         self.cat, self.text, self.conditions = cat, text, conditions
         self.asked = Asked(cat, text)
+        self.owned = owned(text)
         self.chosen: dict[str, tuple[float, Decision, Option]] = {}
         """By id: share of the problem, the decision, the option."""
         self.spoken: dict[str, tuple[float, str, str]] = {}
@@ -382,7 +382,7 @@ class Case:
         whole = (best[0] + self.asked.share(reach)) / 2
         if whole > MINOR:
             self.spoken[entry.id] = whole, best[1], best[2]
-        there = had(self.text, entry)
+        there = had(self.owned, entry)
         for mode in entry.failure_modes:
             share = self.asked.part(symptom(mode))
             if share >= SYMPTOM or (there and share >= MINOR):
@@ -466,15 +466,19 @@ def remedies(cat: Catalog, entry: Entry, mode: FailureMode) -> Iterator[tuple[st
         yield mode.pattern, mode.remedy, None
 
 
-def had(text: str, entry: Entry) -> bool:
-    """Whether a problem names an entry as something that is there: `my VAE`, `the generator of our GAN`."""
-    said = words(text)
-    # what follows `my`, or one word after it; most problems have none, and entries are many
-    owned = [list(map(stem, said[i + n :])) for i, word in enumerate(said) if word in {"my", "our"} for n in (1, 2)]
+def owned(text: str) -> set[tuple[str, ...]]:
+    """What a problem says is there: the stems that follow `my`, or one word after it. Most problems have none."""
+    said = list(map(stem, words(text)))
+    places = [i for i, word in enumerate(said) if word in {"my", "our"}]
+    return {tuple(said[i + n : i + n + LONGEST]) for i in places for n in (1, 2)}
+
+
+def had(owned: Collection[tuple[str, ...]], entry: Entry) -> bool:
+    """Whether an entry is among what is there: `my VAE`, `the generator of our GAN`."""
     if not owned:
         return False
     bare = (re.sub(r"\([^()]*\)", "", name) for name in (entry.name, entry.id, *entry.aliases))
-    called = [list(map(stem, words(name))) for name in bare]
+    called = [tuple(map(stem, words(name))) for name in bare]
     return any(name and mine[: len(name)] == name for name in called for mine in owned)
 
 
@@ -563,7 +567,8 @@ class Fixes(list[Fix], Answer):
 
 def fixes(cat: Catalog, text: str, limit: int = 4) -> Fixes:
     """See `Catalog.fixes`."""
-    if not words(text):
+    positive(limit=limit)
+    if not words(as_text(text, "what goes wrong", "mode collapse")):
         raise BadQuestion("nothing to fix; say what goes wrong, such as 'mode collapse' or 'samples are blurred'")
     found = Fixes(text)
     failing = sorted(Case(cat, text).failing, key=lambda f: -f[0])

@@ -57,6 +57,8 @@ BEGUN, SPLIT = 0.8, 0.8
 """What a word counts of which only the beginning was given, and two that were written as one."""
 READ = 64
 """Different words of a question that are looked for; more than anybody asks, less than somebody may paste."""
+LENGTH = 40
+"""Letters that a mistyped word may have; longer ones are no words, and would take long to cut up."""
 GUESSES = 4
 """Intended words that are taken into account for one that occurs nowhere."""
 LONGEST, WIDEST = 8, 4
@@ -292,6 +294,8 @@ class Index:
 
     def _guesses(self, word: str) -> list[Form]:
         """Words that begin so, or else the nearest there are, or two that make it up; nothing, if there are none."""
+        if len(word) > LENGTH:
+            return []
         begun = self.db.execute(
             "SELECT word FROM word WHERE word >= ? AND word < ? ORDER BY times DESC LIMIT ?",
             (word, word + "\U0010ffff", GUESSES),

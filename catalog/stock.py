@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from . import names
 from .graph import names as relation_names
+from .words import tolerance, typos
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -127,8 +128,11 @@ class Stock:
         return list(accumulate(size for _, size in self.families))
 
     def _nearest(self, key: str, known: Mapping[str, int]) -> list[str]:
-        found = (self.ids[known[k]] for k in difflib.get_close_matches(key, known, 6))
-        return list(dict.fromkeys(found))[:3]
+        near = difflib.get_close_matches(key, known, 6)
+        few = 1 + max(1, tolerance(key))
+        # a swap counts twice for difflib, so that `vea` is as far from `vae` as from much else
+        mistyped = sorted((n, k) for k in near if (n := typos(key, k, few)) < few)
+        return list(dict.fromkeys(self.ids[known[k]] for k in ([k for _, k in mistyped] or near)))[:3]
 
 
 class Held(Stock):

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import BadQuestion
+from .errors import as_texts, positive
 from .prose import plain
 from .results import Answer
 
@@ -205,8 +205,8 @@ class Lineage(Answer):
 
 def lineage(catalog: Catalog, name: str, depth: int | None = None) -> Lineage:
     """Where an entry comes from and what came of it: see `Catalog.lineage`."""
-    if depth is not None and depth < 1:
-        raise BadQuestion(f"depth {depth}; it is at least 1")
+    if depth is not None:
+        positive(depth=depth)
     of = catalog.get(name)
     ancestors = generations(catalog, of.id, True, depth)
     descendants = generations(catalog, of.id, False, depth)
@@ -349,10 +349,9 @@ class LearningPath(Answer):
 
 def learning_path(catalog: Catalog, target: str, known: str | Iterable[str] = (), limit: int = 8) -> LearningPath:
     """What to read first, in order: see `Catalog.learning_path`."""
-    if limit < 1:
-        raise BadQuestion(f"limit {limit}; it is at least 1")
+    positive(limit=limit)
     goal = catalog.get(target)
-    learned = dict.fromkeys(catalog.get(k).id for k in ([known] if isinstance(known, str) else known))
+    learned = dict.fromkeys(catalog.get(k).id for k in as_texts(known, "what is known", "vae"))
     if goal.id in learned:
         return LearningPath(goal, [], [f"{titled(goal)} is known already; nothing is left to read."])
     needs: dict[str, dict[str, Need]] = {}

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import BadQuestion, did_you_mean
+from ..errors import BadQuestion, as_text, did_you_mean
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -91,7 +91,7 @@ def export(
     """
     from .part import select
 
-    if format not in FORMATS:
+    if as_text(format, "a format", "graphml") not in FORMATS:
         raise BadQuestion(f"no format {format!r}; " + did_you_mean(format, FORMATS, f"there are {', '.join(FORMATS)}"))
     for name in options:
         if (format, name) != ("json-ld", "base"):

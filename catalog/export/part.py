@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .. import evidence
-from ..errors import BadQuestion, did_you_mean
+from ..errors import BadQuestion, as_text, as_texts, did_you_mean
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -82,12 +82,12 @@ def select(
 
     Raises UnknownPattern for an entry, BadQuestion for a family, type or depth that does not exist.
     """
-    if family is not None and family not in (known := cat.titles or cat.families()):
+    if family is not None and as_text(family, "a family", "flow") not in (known := cat.titles or cat.families()):
         raise BadQuestion(f"no family {family!r}; " + did_you_mean(family, known, f"there are {', '.join(known)}"))
     if depth is not None and around is None:
         raise BadQuestion("depth says how far from an entry; say which with `around`")
-    named = dict.fromkeys(cat.get(name).id for name in ([ids] if isinstance(ids, str) else ids))
-    wanted = [types] if isinstance(types, str) else list(types)
+    named = dict.fromkeys(cat.get(name).id for name in as_texts(ids, "a pattern", "vae"))
+    wanted = as_texts(types, "a relation", "builds_on")
     shown = cat.shown
     for t in wanted:
         if t not in shown:
