@@ -51,6 +51,8 @@ def __getattr__(name: str) -> Any:
             return version("genai-patterns")
         except PackageNotFoundError:  # a checkout on the path, not installed
             return "0+unknown"
+    if not name.startswith("_") and hasattr(__getattr__("Catalog"), name):
+        raise AttributeError(f"{name} is asked of a catalog: cat = catalog.load(), then cat.{name}", name=name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

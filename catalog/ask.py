@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import names
 from .errors import BadQuestion, NoPath, as_text
 from .prose import plain
 from .recommend import FILLERS
-from .results import Answer
+from .results import Answer, Document
 from .words import typos, words
 
 if TYPE_CHECKING:
@@ -154,10 +155,13 @@ class Reply(Answer):
     def __repr__(self) -> str:
         return f"{self.call}\n\n{self.answer}"
 
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.call)}</pre>{self.answer._repr_html_()}"
+
     __str__ = __repr__
 
 
-class Essentials(Answer):
+class Essentials(Document):
     """What an entry is, in some lines."""
 
     def __init__(self, entry: Entry, family: str) -> None:

@@ -88,6 +88,11 @@ class RelatedList(list[Related], Answer):
         super().__init__(items)
         self.of = of
 
+    @property
+    def ids(self) -> list[str]:
+        """The ids, each once, in the order of the relations."""
+        return list(dict.fromkeys(r.id for r in self))
+
     def rows(self) -> list[dict[str, Any]]:
         """One for each relation, with the fields of `Related`."""
         return [r._asdict() for r in self]

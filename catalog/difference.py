@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from . import compare, sources
 from .errors import BadQuestion
 from .prose import plain
-from .results import Answer
+from .results import Document
 from .sources import Class
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Field:
     after: str
 
 
-class Diff(Answer):
+class Diff(Document):
     """What changes from one entry to another; printed, code comes first."""
 
     def __init__(

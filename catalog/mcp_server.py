@@ -188,10 +188,17 @@ def verbs(cat: Catalog) -> Iterator[Callable[..., Awaitable[CallToolResult]]]:
         direction: Annotated[
             Literal["both", "out", "in"], Field(description="out: stated by the entry; in: stated by others about it")
         ] = "both",
-        depth: Annotated[int, Field(description="How many relations away", ge=1, le=10)] = 1,
+        depth: Annotated[
+            int | None, Field(description="How many relations away; 1, or any number if ranked", ge=1, le=10)
+        ] = None,
+        ranked: Annotated[bool, Field(description="The most relevant first, each once, with a score")] = False,
+        limit: Limit | None = None,
     ) -> Answer:
-        """The entries that relations lead to from this one, with the reason along each."""
-        return cat.related(id, types or None, direction, depth)
+        """The entries that relations lead to from this one, with the reason along each.
+
+        An entry has up to thirty relations; for a depth above 1 say a limit, or take the ten most relevant by `ranked`.
+        """
+        return cat.related(id, types or None, direction, depth, ranked, limit)
 
     def path(a: Name, b: Name) -> Answer:
         """A shortest chain of relations between two entries, with the reason for each step."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BadQuestion, did_you_mean
 from .measured import read
-from .results import Answer
+from .results import Document
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -20,7 +20,7 @@ ALWAYS = ("id", "name", "family", "summary")
 """Fields that a reading has whatever was asked for."""
 
 
-class Reading(Answer):
+class Reading(Document):
     """An entry with its relations and what was measured; printed, it is the page as Markdown."""
 
     def __init__(self, catalog: Catalog, entry: Entry, fields: list[str] | None = None) -> None:
@@ -66,7 +66,7 @@ def reading(cat: Catalog, name: str, fields: Iterable[str] | None = None) -> Rea
     return Reading(cat, entry, wanted)
 
 
-class Source(Answer):
+class Source(Document):
     """The module of a reference; printed, it is the code below what one has to know to run it."""
 
     def __init__(self, entry: Entry, file: Path, code: str) -> None:

@@ -38,14 +38,24 @@ class Answer:
         if not rows:
             return f"<pre>{escape(str(self))}</pre>"
         head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
-        lines = ("".join(f"<td>{escape(_shown(value))}</td>" for value in row.values()) for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(lines)}</tr></tbody></table>"
+        lines = ("".join(f"<td>{_cell(value)}</td>" for value in row.values()) for row in rows)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(lines)}</tr></tbody></table>"
+        return f"{table}<details><summary>as text</summary><pre>{escape(str(self))}</pre></details>"
 
 
-def _shown(value: Any) -> str:
-    """A cell of a table."""
+class Document(Answer):
+    """A result that is to be read from top to bottom: in a notebook it is the text that is printed, line by line."""
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def _cell(value: Any) -> str:
+    """A cell of a table; a tuple is a way, the items of a list stand below each other."""
     if value is None:
         return ""
-    if isinstance(value, (list, tuple)):
-        return " > ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))
+    if isinstance(value, tuple):
+        return " &gt; ".join(map(_cell, value))
+    if isinstance(value, list):
+        return "<br>".join(map(_cell, value))
+    return escape(f"{value:.4g}" if isinstance(value, float) else plain(str(value)))

@@ -410,6 +410,12 @@ class Entry(Model):
     sources: Annotated[list[Source], Field(min_length=1)]
     relations: list[Relation]
 
+    def __repr__(self) -> str:
+        """One line: all fields would fill many screens."""
+        return f"<Entry {self.id}: {self.name} ({self.family}{f', {self.year}' if self.year else ''})>"
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         named: dict[str, list[tuple[tuple[str | int, ...], str]]] = {

@@ -122,6 +122,11 @@ class Hits(list[Hit], Answer):
         self.synonyms = synonyms or {}
         """What else was looked for, by the words of the question that it stands for."""
 
+    @property
+    def ids(self) -> list[str]:
+        """The ids, best first."""
+        return [h.id for h in self]
+
     def rows(self) -> list[dict[str, Any]]:
         """One for each entry, with the fields of `Hit`."""
         return [h._asdict() for h in self]

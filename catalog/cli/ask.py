@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .choose import where
+from .choose import ConditionText, where
 from .shell import PATTERN, as_json, cli, count, emit, example, headed, loaded, table
 
 if TYPE_CHECKING:
@@ -20,23 +20,31 @@ if TYPE_CHECKING:
     "list",
     epilog=example(
         "genai-patterns list --family diffusion",
-        "genai-patterns list --where data=audio --where year=2006..",
+        "genai-patterns list data=audio year=2006..",
         "genai-patterns list --json | jq '.entries[].id'",
     ),
 )
+@click.argument("conditions", metavar="[FACET=VALUE]...", nargs=-1, type=ConditionText())
 @click.option("--family", help="Only this family.")
 @click.option("--kind", help="Only this kind, such as architecture.")
 @click.option("--status", help="Only this status, such as established.")
 @where
 @as_json
-def list_(family: str | None, kind: str | None, status: str | None, where: tuple[str, ...], as_json: bool) -> None:
+def list_(
+    conditions: tuple[str, ...],
+    family: str | None,
+    kind: str | None,
+    status: str | None,
+    where: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """List the entries, all or those that meet conditions on their facets."""
     from ..facets import positions
 
     cat = loaded()
     named = {name: v for name, v in {"family": family, "kind": kind, "status": status}.items() if v is not None}
     ids = cat.ids
-    found = [cat[ids[i]] for i in positions(cat.facets.matching(where, **named))]
+    found = [cat[ids[i]] for i in positions(cat.facets.matching((*conditions, *where), **named))]
     if as_json:
         fields = {"id", "name", "aliases", "family", "kind", "year", "status", "difficulty", "tags", "summary"}
         emit(entries=[e.model_dump(mode="json", include=fields) for e in found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -59,6 +60,12 @@ class Commands(click.Group):
         except BrokenPipeError:  # the reader has seen enough
             silence()
             ctx.exit(0)
+        except OSError as err:
+            if err.errno != errno.ENOSPC:
+                raise
+            silence()
+            click.echo(f"Error: {err.filename or 'the output'} could not be written: {err.strerror}", err=True)
+            ctx.exit(1)
 
 
 class PatternName(click.ParamType):

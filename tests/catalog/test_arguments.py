@@ -1,15 +1,21 @@
-"""Arguments of the wrong kind, names mistyped, texts that nobody would type: the answer says what is right, and soon."""
+"""Arguments of the wrong kind, mistyped names, texts that nobody would type: the answer says what is right."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
+import sys
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import catalog
 from catalog.catalog import Catalog
+from catalog.cli import cli
 from catalog.errors import BadQuestion, UnknownPattern
 
 
@@ -85,3 +91,55 @@ def test_what_nobody_would_type_is_answered_soon(real: Catalog, text: str) -> No
     for verb in (real.search, real.recommend, real.fixes, real.ask):
         with contextlib.suppress(BadQuestion):
             verb(text)
+
+
+def test_an_entry_is_shown_in_one_line(real: Catalog) -> None:
+    assert repr(real["vae"]) == "<Entry vae: Variational Autoencoder (latent_variable, 2013)>" == str(real["vae"])
+
+
+def test_lists_of_entries_know_their_ids(real: Catalog) -> None:
+    hits, related = real.search("mode collapse"), real.related("vae")
+    assert hits.ids == [h.id for h in hits]
+    assert len(related.ids) == len(set(related.ids)) < len(related)
+
+
+def test_a_notebook_shows_the_whole_answer(real: Catalog) -> None:
+    compared = real.compare(["vae", "gan"])
+    assert "Measured against each other" in compared._repr_html_()
+    reply = real.ask("samples all look the same")
+    assert reply._repr_html_().startswith("<pre>cat.recommend(text=")
+    why = reply.answer.rows()[0]["why"]
+    assert len(why) > 1
+    assert f"{escape(why[0])}<br>" in reply._repr_html_()  # sentences are no way, such as `vae > beta_vae`
+
+
+@pytest.mark.parametrize("verb", ["source", "diff"])
+def test_code_keeps_its_lines_in_a_notebook(real: Catalog, verb: str) -> None:
+    found = real.source("vae") if verb == "source" else real.diff("vae", "beta_vae")
+    assert "\n" + " " * 6 in found._repr_html_().removeprefix("<pre>")
+
+
+def test_a_verb_that_is_asked_of_the_package_says_of_what_to_ask_it() -> None:
+    with pytest.raises(AttributeError, match=r"cat = catalog\.load\(\), then cat\.related"):
+        catalog.related  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'lod'"):
+        catalog.lod  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_list_takes_conditions_as_they_are() -> None:
+    runner = CliRunner()
+    listed = json.loads(runner.invoke(cli, ["list", "likelihood=exact", "year>=2016", "--json"]).output)["entries"]
+    assert {"realnvp"} <= {e["id"] for e in listed}
+    assert all(e["year"] >= 2016 for e in listed)
+    wrong = runner.invoke(cli, ["list", "likelihod=exact"])
+    assert wrong.exit_code == 2
+    assert "did you mean 'likelihood'?" in wrong.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_a_line_and_no_traceback() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "catalog", "related", "vae"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: the output could not be written: No space left on device\n"

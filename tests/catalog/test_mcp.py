@@ -314,3 +314,12 @@ def test_the_tools_need_no_torch():
         "anyio.run(main)\nassert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_related_entries_can_be_few(server: MCPServer) -> None:
+    few = called(server, "related", id="vae", depth=4, limit=5)
+    assert few.structured_content is not None
+    assert len(few.structured_content["related"]) == 5
+    ranked = called(server, "related", id="vae", ranked=True)
+    assert ranked.structured_content is not None
+    assert len(ranked.structured_content["related"]) == 10
