@@ -232,6 +232,11 @@ class Asked:
                 rarity[term.said] = max(term.rarity)
             for word in term.said.split():  # an expression stands for each of its words
                 self.forms[word] |= forms
+        for term in cat._index.expressions(text):  # words that say little alone may say much together: `out of memory`
+            said = [w for w in term.said.split() if w in asked] or [term.said]
+            for word in said:
+                self.forms[word] |= {f.stems: f.weight for f in term.forms}
+                rarity.setdefault(word, max(term.rarity))
         for word in asked:
             own = (stem(word),)
             if own[0] in choices.uses and own not in self.forms[word]:
@@ -309,7 +314,8 @@ class Case:
         """limit: how many entries are to be told at least, where nothing but the conditions says which."""
         self.cat, self.text, self.conditions = cat, text, conditions
         self.asked = Asked(cat, text)
-        self.owned = owned(text)
+        self.owned = after(text, {"my", "our"}, 2)
+        self.refused = after(text, {"without"}, 3)
         self.chosen: dict[str, tuple[float, Decision, Option]] = {}
         """By id: share of the problem, the decision, the option."""
         self.spoken: dict[str, tuple[float, str, str]] = {}
@@ -319,7 +325,7 @@ class Case:
         self.failing: list[tuple[float, Entry, FailureMode]] = []
         """Share, entry, and the way in which it fails that the problem may be."""
         self.there: set[str] = set()
-        """Entries that are what fails: whoever asks has them already."""
+        """Entries that are no answer: they are what fails, so that whoever asks has them, or what is not wanted."""
         self.leading: Decision | None = None
         """The decision that speaks of the problem most."""
         if self.asked.weight:
@@ -382,7 +388,9 @@ class Case:
         whole = (best[0] + self.asked.share(reach)) / 2
         if whole > MINOR:
             self.spoken[entry.id] = whole, best[1], best[2]
-        there = had(self.owned, entry)
+        there = named_in(self.owned, entry)
+        if named_in(self.refused, entry):
+            self.there.add(entry.id)
         for mode in entry.failure_modes:
             share = self.asked.part(symptom(mode))
             if share >= SYMPTOM or (there and share >= MINOR):
@@ -466,20 +474,20 @@ def remedies(cat: Catalog, entry: Entry, mode: FailureMode) -> Iterator[tuple[st
         yield mode.pattern, mode.remedy, None
 
 
-def owned(text: str) -> set[tuple[str, ...]]:
-    """What a problem says is there: the stems that follow `my`, or one word after it. Most problems have none."""
-    said = list(map(stem, words(text)))
-    places = [i for i, word in enumerate(said) if word in {"my", "our"}]
-    return {tuple(said[i + n : i + n + LONGEST]) for i in places for n in (1, 2)}
+def after(text: str, cues: Collection[str], within: int) -> set[tuple[str, ...]]:
+    """The stems that follow certain words, from each of the next `within` words on. Most problems have none."""
+    said = words(text)
+    places = [i for i, word in enumerate(said) if word in cues]
+    return {tuple(map(stem, said[i + n : i + n + LONGEST])) for i in places for n in range(1, within + 1)}
 
 
-def had(owned: Collection[tuple[str, ...]], entry: Entry) -> bool:
-    """Whether an entry is among what is there: `my VAE`, `the generator of our GAN`."""
-    if not owned:
+def named_in(said: Collection[tuple[str, ...]], entry: Entry) -> bool:
+    """Whether one of these begins with a name of an entry: `my VAE`, `our new GAN`, `without training a VAE`."""
+    if not said:
         return False
     bare = (re.sub(r"\([^()]*\)", "", name) for name in (entry.name, entry.id, *entry.aliases))
     called = [tuple(map(stem, words(name))) for name in bare]
-    return any(name and mine[: len(name)] == name for name in called for mine in owned)
+    return any(name and part[: len(name)] == name for name in called for part in said)
 
 
 def shown(cat: Catalog, entry: Entry, claim: str) -> str:

@@ -255,6 +255,10 @@ class Index:
         terms = [t for t in terms if t.forms or t.said not in written]
         return [*terms, *expressions, *phrases(terms)] or [self._term(w, False) for w in distinct]
 
+    def expressions(self, text: str) -> list[Term]:
+        """The words in a row of a text that are written as one, too, or have synonyms: `out of memory`."""
+        return list(self._expressions(words(text)[: 4 * READ]))
+
     def _term(self, word: str, written: bool) -> Term:
         """A word and its synonyms. Where it occurs nowhere, what may have been intended.
 

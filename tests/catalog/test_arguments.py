@@ -143,3 +143,18 @@ def test_a_full_disk_is_a_line_and_no_traceback() -> None:
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "Error: the output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("réseau antagoniste génératif", "gan"),
+        ("redes neuronales antagónicas generativas", "gan"),
+        ("generatief netwerk", "gan"),
+        ("autoencodeur variationnel", "vae"),
+        ("modelos de difusión", "ddpm"),
+        ("Aufmerksamkeit im Netz", "attention_seq2seq"),
+    ],
+)
+def test_words_of_the_field_in_other_languages_are_understood(real: Catalog, text: str, expected: str) -> None:
+    assert expected in real.search(text).ids[:5]

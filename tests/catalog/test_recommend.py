@@ -204,3 +204,30 @@ def test_the_shell_tells_what_fits_and_what_does_not() -> None:
     assert run("fixes", "qqqq").exit_code == 1
     assert "cat.fixes(text='mode collapse')" in run("ask", "what", "fixes", "mode", "collapse?").stdout
     assert json.loads(run("ask", "what is a vae", "--json").stdout)["ids"] == ["vae"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [("photos are out of focus", "image_restoration"), ("lack of variety", "wgan_gp"), ("lack of variety", "ddpm")],
+)
+def test_expressions_of_words_that_say_little_alone_are_understood(problem: str, expected: str) -> None:
+    assert expected in CAT.recommend(problem).ids[:3]
+
+
+@pytest.mark.parametrize(
+    ("problem", "refused"),
+    [
+        ("align a language model without training a reward model", "reward_model"),
+        ("draw sharp images without a GAN", "gan"),
+        ("adapt a model without fine-tuning", "fine_tuning"),
+    ],
+)
+def test_what_one_wants_to_do_without_is_not_recommended(problem: str, refused: str) -> None:
+    found = CAT.recommend(problem)
+    assert found
+    assert refused not in found.ids
+    assert refused in CAT.recommend(problem.replace("without", "with")).ids
+
+
+def test_pairs_and_labels_that_are_missing_are_no_entries() -> None:
+    assert "cyclegan" in CAT.recommend("turn one kind of image into another without pairs").ids[:3]
