@@ -196,16 +196,14 @@ def _fits(model: type[BaseModel], value: Any) -> bool:
 def read_about(path: Path, folders: list[str], problems: list[Problem]) -> tuple[About, Vocabulary | None]:
     """What catalog.yaml says, and the vocabulary it declares; without it, a family is called as its folder.
 
-    There is no vocabulary where the file declares one and has a mistake: entries cannot be judged then.
+    There is no vocabulary where the file has a mistake: entries cannot be judged then.
     """
-    document = strict_yaml.read(path, shown(path)) if os.path.lexists(path) else None
-    about = validate(About, document, problems) if document else None
+    there = os.path.lexists(path)
+    about = validate(About, strict_yaml.read(path, shown(path)), problems) if there else None
     if about is not None:
         return about, declared(about)
     families = {f: f.replace("_", " ").capitalize() for f in folders}
-    said = document.value if document and isinstance(document.value, dict) else {}
-    known = not said.keys() & {"relations", "kinds", "facets", "fields"}
-    return About.model_construct(name="Patterns", families=families), OURS if known else None
+    return About.model_construct(name="Patterns", families=families), None if there else OURS
 
 
 def vocabulary(path: str | Path | None = None) -> Vocabulary:

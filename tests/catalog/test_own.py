@@ -462,3 +462,12 @@ def test_a_catalog_inside_of_a_checkout_is_no_checkout(genai: Genai, tmp_path: P
     genai("init", "knots")
     assert genai("--catalog", "knots", "validate").exit_code == 0
     assert genai("--catalog", "knots", "verify", "--all").exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["", "families: 3\n", "name: [\n", "- a\n"])
+def test_entries_are_not_judged_while_catalog_yaml_cannot_be_read(tmp_path: Path, text: str) -> None:
+    assert CliRunner().invoke(cli.cli, ["init", str(tmp_path / "own")]).exit_code == 0
+    (tmp_path / "own" / "catalog.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(catalog.CatalogError) as caught:
+        catalog.load(tmp_path / "own")
+    assert {Path(p.file).name for p in caught.value.problems} == {"catalog.yaml"}
