@@ -1,5 +1,5 @@
 /* Questions to the catalog: passages found by BM25, the best sentence copied with its source, or no answer. */
-Demos.add("ask", (stage, programs, kit) => {
+Demos.add("ask", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, { sections, anchors, entries } = programs.ask, sure = Net.load(programs["question_answering-sure"]);
   const { k1, b, top_k, threshold } = programs["question_answering-sure"].facts, room = programs["question_answering-sure"].inputs[0][0];
@@ -9,14 +9,19 @@ Demos.add("ask", (stage, programs, kit) => {
   const sentences = (text) => text.replace(/([.!?])\s+/g, "$1\n").split("\n");
 
   const passages = Object.entries(entries).flatMap(([id, [name, ...rows]]) => rows.map(([section, text]) => ({ id, name, section, text })));
-  const counts = passages.map((p) => counted(p.text)), lengths = counts.map((c) => [...c.values()].reduce((s, f) => s + f, 0));
-  const mean = lengths.reduce((s, n) => s + n, 0) / passages.length, postings = new Map();
-  counts.forEach((count, i) => {
-    for (const [w, f] of count) {
+  const lengths = [], postings = new Map();
+  for (const [i, { text }] of passages.entries()) {
+    let length = 0;
+    for (const [w, f] of counted(text)) {
+      length += f;
       if (!postings.has(w)) postings.set(w, []);
       postings.get(w).push([i, f]);
     }
-  });
+    lengths.push(length);
+    const wait = kit.turn();
+    if (wait) await wait;
+  }
+  const mean = lengths.reduce((s, n) => s + n, 0) / passages.length;
   const idf = (w) => { const n = (postings.get(w) || []).length; return n ? Math.log(1 + (passages.length - n + 0.5) / (n + 0.5)) : 0; };
 
   function scores(question) {  // BM25
@@ -49,10 +54,10 @@ Demos.add("ask", (stage, programs, kit) => {
   }
   const link = (p) => el("a", { href: `${up}patterns/${p.id}.html#${anchors[p.section]}` }, `${p.name}, ${sections[p.section].replace(/_/g, " ")}`);
 
-  function show(question) {
+  function show(question, got = answer(question)) {
     if (!question.trim()) return;
     input.value = question;
-    const got = answer(question), asked = new Set(words(question)), needed = needs.value(), given = got.found.length > 0 && got.sure >= needed;
+    const asked = new Set(words(question)), needed = needs.value(), given = got.found.length > 0 && got.sure >= needed;
     const how = `${got.sure.toFixed(3)} sure, ${needed.toFixed(3)} needed`;
     const about = given && passages.find((p) => p.id === got.cited.id && sections[p.section] === "summary");
     said.replaceChildren(...(given
@@ -70,7 +75,10 @@ Demos.add("ask", (stage, programs, kit) => {
   const { asked, answered, right, refused } = programs["question_answering-sure"].facts, share = (v) => `${Math.round(100 * v)} %`;
   const record = `The threshold was set on half of the questions to an earlier state of the catalog: ${share(answered)} of the other ${asked} were answered, ${share(right)} of these with the right page; of questions that no page answers ${share(refused)} were refused.`;
   const said = el("div", { role: "status" }), list = el("ol", { class: "passages" });
+  await kit.turn();
   stage.append(form, el("p", { class: "controls" }, ...examples.map((q) => kit.button(q, () => show(q)))), needs, el("p", { class: "hint" }, record), said, list);
   stage.scores = scores;
-  show(examples[0]);
+  const got = answer(examples[0]);
+  await kit.turn();
+  show(examples[0], got);
 });

@@ -1,7 +1,7 @@
 /* Noise becomes digits, step by step: deterministic steps (DDIM) of a guided diffusion model. */
 Demos.add("denoise", async (stage, programs, kit) => {
   "use strict";
-  const { el } = kit, program = programs["classifier_free_guidance-noise"], noise = Net.load(program), abar = program.facts.abar;
+  const { el } = kit, program = programs["classifier_free_guidance-noise"], noise = await Net.load.patiently(kit.turn, program), abar = program.facts.abar;
   const last = abar.length - 1, none = 10, n = 3, cells = Array.from({ length: n }, (_, i) => kit.canvas(8, 8, `Sample ${i + 1}`));
   let seed = 1, run = 0;
   const label = kit.choice({

@@ -1,27 +1,33 @@
 /* A GPT of two layers writes characters: its law, where it looks, and what the cache of keys and values saves. */
-Demos.add("gpt", (stage, programs, kit) => {
+Demos.add("gpt", async (stage, programs, kit) => {
   "use strict";
-  const { el } = kit, program = programs["gpt-step"], step = Net.load(program), { characters, prompt, channels } = program.facts;
+  const { el } = kit, program = programs["gpt-step"], step = await Net.load.patiently(kit.turn, program), { characters, prompt, channels } = program.facts;
   const [layers, , heads, past] = program.inputs[1], context = past + 1, vocab = characters.length;
   const shape = program.inputs[1], ids = new Map(characters.map((c, i) => [c, i]));
   let text = [], last = null, seed = 1, draw = null, run = 0, passes = 0, done = false;
   const spent = { with: [0, 0], without: [0, 0] };  // milliseconds and characters written
 
   const empty = () => ({ keys: Net.tensor(shape), values: Net.tensor(shape), length: 0 });
-  function pass(kept, id) {  // one token through the network; the empty rows of what is kept are covered
+  async function pass(kept, id, turn) {  // one token through the network; the empty rows of what is kept are covered
     const hide = Float32Array.from({ length: context }, (_, i) => (i < past - kept.length ? -Infinity : 0));
-    const [logits, keys, values, attention] = step([id], kept.keys, kept.values, hide);
+    const [logits, keys, values, attention] = await step.patiently(turn, [id], kept.keys, kept.values, hide);
     passes++;
     return { logits: logits.data, attention: attention.data, cache: { keys, values, length: kept.length + 1 } };
   }
   // What follows a text: its last token with the cache, all of it without; null where another run began meanwhile.
   async function read(text, mine) {
     let now = { cache: cached.checked && last && last.cache.length === text.length - 1 ? last.cache : empty() }, time = 0;
-    for (const id of text.slice(now.cache.length)) {
-      const began = performance.now();
-      now = pass(now.cache, id);
+    let began = 0;
+    const turn = () => {  // the network's time is not that of what the page does meanwhile
+      const wait = kit.turn();
+      if (!wait) return undefined;
       time += performance.now() - began;
-      await kit.turn();
+      return wait.then(() => { began = performance.now(); });
+    };
+    for (const id of text.slice(now.cache.length)) {
+      began = performance.now();
+      now = await pass(now.cache, id, turn);
+      time += performance.now() - began;
       if (mine !== run) return null;
     }
     return { ...now, time };
@@ -100,6 +106,7 @@ Demos.add("gpt", (stage, programs, kit) => {
     told.textContent = text.length < context ? "" : `The text is as long as the network can look back, ${context} characters.`;
   }
 
+  await kit.turn();
   const page = el("p", { class: "written" }), bars = el("ol", { class: "bars" }), counter = el("tbody"), told = el("p", { class: "hint", role: "status" });
   const input = el("input", { type: "text", id: "demo-prompt", value: prompt, maxlength: context - 1, autocomplete: "off" });
   const cached = el("input", { type: "checkbox", id: "demo-cache", checked: true });
@@ -111,6 +118,7 @@ Demos.add("gpt", (stage, programs, kit) => {
   const names = Array.from({ length: layers * heads }, (_, i) => [String(i), `layer ${Math.floor(i / heads) + 1}, head ${(i % heads) + 1}`]);
   const look = kit.choice({ label: "Attention of", value: "0", options: names, on: redraw });
   const again = async (other) => { seed += other; if (await start()) write(context); };
+  await kit.turn();
   stage.append(
     el("div", { class: "ask" }, el("label", { for: "demo-prompt" }, "Prompt"), input), page, told,
     el("p", { class: "controls" },
@@ -121,5 +129,6 @@ Demos.add("gpt", (stage, programs, kit) => {
       el("div", {}, el("p", { class: "part" }, "Next character"), bars),
       el("div", {}, el("p", { class: "part" }, "Work for this text"), el("table", { class: "counts" }, el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, "with cache"), el("th", { scope: "col" }, "without"))), counter))),
   );
+  await kit.turn();
   again(0);
 });

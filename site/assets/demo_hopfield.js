@@ -1,10 +1,10 @@
 /* Hebb's rule and asynchronous recall, on 256 units; nothing is trained, the weights are made here. */
-Demos.add("hopfield", (stage, _, kit) => {
+Demos.add("hopfield", async (stage, _, kit) => {
   "use strict";
   const { el } = kit, side = 16, units = side * side;
   const rings = Float32Array.from({ length: units }, (_, i) => (Math.cos(1.25 * Math.hypot((i % side) - 7.5, Math.floor(i / side) - 7.5)) > 0 ? 1 : -1));
   const [goal, field] = ["The stored picture", "The state of the network"].map((label) => kit.canvas(side, side, label));
-  let seed = 1, weights = null, state = rings.slice(), run = 0, order = [];
+  let seed = 1, weights = null, state = rings.slice(), run = 0, stores = 0, loaded = 0, order = [];
   const load = kit.slider({ label: "Load: memories per unit", min: 0.01, max: 0.3, step: 0.01, value: 0.05, show: (v) => `${v.toFixed(2)} (${Math.max(1, Math.round(v * units))})`, on: store });
   const noise = kit.slider({ label: "Units flipped in the cue", min: 0, max: 0.5, step: 0.02, value: 0.2, show: (v) => `${Math.round(100 * v)} %`, on: cue });
   const told = el("p", { class: "hint", role: "status" });
@@ -17,12 +17,17 @@ Demos.add("hopfield", (stage, _, kit) => {
   function input(i) { let h = 0; for (let j = 0; j < units; j++) h += weights[i * units + j] * state[j]; return h; }
   const say = (what) => { told.textContent = `${what} Overlap with the picture ${overlap().toFixed(2)}, energy ${energy().toFixed(1)}.`; };
 
-  function store() {  // w_ij = sum of x_i x_j over the memories / units, nothing on the diagonal
-    const draw = Net.normal(97), count = Math.max(1, Math.round(load.value() * units));
+  async function store() {  // w_ij = sum of x_i x_j over the memories / units, nothing on the diagonal
+    const mine = ++stores, of = load.value(), draw = Net.normal(97), count = Math.max(1, Math.round(of * units));
+    run++;
     const memories = [rings, ...Array.from({ length: count - 1 }, () => Float32Array.from({ length: units }, () => (draw() > 0 ? 1 : -1)))];
-    weights = new Float32Array(units * units);
-    for (const x of memories)
-      for (let i = 0; i < units; i++) for (let j = 0; j < units; j++) if (i !== j) weights[i * units + j] += (x[i] * x[j]) / units;
+    const sums = new Float32Array(units * units);
+    for (const x of memories) {
+      for (let i = 0; i < units; i++) for (let j = 0; j < units; j++) if (i !== j) sums[i * units + j] += (x[i] * x[j]) / units;
+      await kit.turn();
+      if (mine !== stores) return;
+    }
+    [weights, loaded] = [sums, of];
     stage.memories = memories;
     cue();
   }
@@ -54,7 +59,7 @@ Demos.add("hopfield", (stage, _, kit) => {
       }
     }
     say(`At rest after ${sweep} sweeps.`);
-    stage.shown = { load: load.value(), memories: stage.memories.map((x) => [...x]), cue: [...before], order, state: [...state], overlap: overlap() };
+    stage.shown = { load: loaded, memories: stage.memories.map((x) => [...x]), cue: [...before], order, state: [...state], overlap: overlap() };
   }
   field.addEventListener("pointerdown", (event) => {  // draw on the state: it finds its way back, or not
     const box = field.getBoundingClientRect(), x = Math.floor(((event.clientX - box.left) / box.width) * side), y = Math.floor(((event.clientY - box.top) / box.height) * side);
@@ -63,9 +68,11 @@ Demos.add("hopfield", (stage, _, kit) => {
     paint();
     say("Changed by hand.");
   });
+  await kit.turn();
+  paint();
   stage.append(
     el("div", { class: "cells" }, kit.figure(goal, "The stored picture"), kit.figure(field, "The state; click to damage it")), told, load, noise,
     el("p", { class: "controls" }, kit.button("Recall", recall), kit.button("Another cue", () => { seed++; cue(); })),
   );
-  store();
+  await store();
 });

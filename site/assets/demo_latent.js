@@ -1,10 +1,11 @@
 /* One code, two decoders: an autoencoder's and a VAE's, each trained with two numbers an image. */
-Demos.add("latent", (stage, programs, kit) => {
+Demos.add("latent", async (stage, programs, kit) => {
   "use strict";
   const { el } = kit, size = 220;
 
-  function side(title, key) {
-    const program = programs[key], decode = Net.load(program), { codes, labels } = program.facts;
+  const shown = {};
+  async function side(title, key) {
+    const program = programs[key], decode = await Net.load.patiently(kit.turn, program), { codes, labels } = program.facts;
     const low = [0, 1].map((i) => Math.min(-3, ...codes.map((c) => c[i]))), high = [0, 1].map((i) => Math.max(3, ...codes.map((c) => c[i])));
     const plane = kit.canvas(2 * size, 2 * size, `Codes of held-out digits in the plane of the ${title}`);
     const image = kit.canvas(8, 8, `What the ${title} decodes the code to`);
@@ -46,7 +47,8 @@ Demos.add("latent", (stage, programs, kit) => {
       context.lineWidth = 1;
       const [out] = decode(z);
       kit.paint(image, out.data, [8, 8]);
-      stage.shown = { ...stage.shown, [key]: { z, image: [...out.data] } };
+      shown[key] = { z, image: [...out.data] };
+      if (sides.length) stage.shown = { ...shown };
     }
     function move(z) {
       sliders.forEach((s, i) => s.set(z[i]));
@@ -59,12 +61,16 @@ Demos.add("latent", (stage, programs, kit) => {
     };
     plane.addEventListener("pointerdown", point);
     plane.addEventListener("pointermove", point);
+    await kit.turn();
     show([0, 0]);
+    await kit.turn();
     return { move, node: el("div", { class: "half" }, el("p", { class: "part" }, title), el("div", { class: "pair" }, kit.figure(plane, "Its codes; drag the cross"), kit.figure(image, "Decoded")), ...sliders) };
   }
 
-  const sides = [side("Autoencoder", "autoencoder-decode"), side("VAE", "vae-decode")], draw = Net.normal(7);
+  const sides = [], draw = Net.normal(7);
+  sides.push(...[await side("Autoencoder", "autoencoder-decode"), await side("VAE", "vae-decode")]);
   const both = () => { const z = [draw(), draw()]; for (const s of sides) s.move(z); };
   const classes = kit.colors.map((color, digit) => el("span", {}, el("i", { style: `background: ${color}`, "aria-hidden": "true" }), String(digit)));
   stage.append(el("p", { class: "key" }, "Class of a held-out digit: ", ...classes), el("div", { class: "halves" }, ...sides.map((s) => s.node)), el("p", { class: "controls" }, kit.button("Draw a code from N(0, I) for both", both)));
+  stage.shown = { ...shown };
 });

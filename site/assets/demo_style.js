@@ -1,8 +1,7 @@
 /* A photograph in a mixture of four styles that the network never saw: adaptive instance normalization. */
 Demos.add("style", async (stage, programs, kit) => {
   "use strict";
-  const { el } = kit, encode = Net.load(programs["adain-encode"]), decode = Net.load(programs["adain-decode"]);
-  await kit.turn();
+  const { el } = kit, encode = await Net.load.patiently(kit.turn, programs["adain-encode"]), decode = await Net.load.patiently(kit.turn, programs["adain-decode"]);
   const { contents, styles } = programs["adain-decode"].facts, side = contents.shape[3], pixels = 3 * side * side;
   const pictures = ({ shape, bytes }) => { const all = kit.bytes({ bytes }); return Array.from({ length: shape[0] }, (_, i) => all.subarray(i * pixels, (i + 1) * pixels)); };
   const photos = pictures(contents), looks = pictures(styles);
@@ -16,7 +15,10 @@ Demos.add("style", async (stage, programs, kit) => {
   }
   const styleStatistics = [], features = [];
   await kit.turn();
-  for (const p of looks) styleStatistics.push(statistics((await encode.patiently(kit.turn, p))[0]));
+  for (const p of looks) {
+    styleStatistics.push(statistics((await encode.patiently(kit.turn, p))[0]));
+    await kit.turn();
+  }
   const result = kit.canvas(side, side, "The photograph in the mixture of styles");
   const shown = (p, label) => { const c = kit.canvas(side, side, label); kit.paint(c, p, [3, side, side]); return c; };
   const corner = looks.map((p, i) => shown(p, `Style ${i + 1}`)), source = kit.canvas(side, side, "The photograph");
@@ -36,12 +38,14 @@ Demos.add("style", async (stage, programs, kit) => {
     });
     await kit.turn();
     const [out] = await decode.patiently(kit.turn, mixed);
+    await kit.turn();
     kit.paint(source, photos[i], [3, side, side]);
     kit.paint(result, out.data, [3, side, side]);
     stage.shown = { photo: i, weights, strength: s, image: [...out.data] };
   });
 
   const [a, b, c, d] = corner;
+  await kit.turn();
   stage.append(
     el("div", { class: "mixer" }, ...[[a, "Style 1"], [result, "The mixture"], [b, "Style 2"], [c, "Style 3"], [source, "The photograph"], [d, "Style 4"]].map(([c, name]) => kit.figure(c, name))),
     photo, across, down, strength,

@@ -503,15 +503,32 @@
 
   // A program, ready to run: f(...inputs) -> outputs. Inputs are tensors or plain arrays; outputs are tensors.
   function load(program) {
-    const bytes = base64(program.data);
-    const stored = program.tensors.map(({ shape, offset, name, fill }) => {  // parameters have names and are in half precision
+    for (const going = making(program); ;) { const { done, value } = going.next(); if (done) return value; }
+  }
+  // The same for large programs, which awaits what turn() gives after each part, if anything: the page can answer.
+  load.patiently = (turn, program) => unhurried(turn, making(program));
+
+  async function unhurried(turn, going) {
+    for (;;) {
+      const { done, value } = going.next(), wait = turn();
+      if (wait) await wait;
+      if (done) return value;
+    }
+  }
+
+  function* making(program) {  // stops after each tensor and each step that it does
+    const bytes = base64(program.data), stored = [];
+    for (const { shape, offset, name, fill } of program.tensors) {  // parameters have names and are in half precision
+      yield;
       const n = size(shape);
-      if (fill !== undefined) return full(shape, fill);
-      if (!name) return tensor(shape, new Float32Array(bytes.buffer.slice(offset, offset + 4 * n)));
-      const out = tensor(shape), bits = new Uint16Array(bytes.buffer, offset, n);
-      for (let i = 0; i < n; i++) out.data[i] = halves[bits[i]];
-      return out;
-    });
+      if (fill !== undefined) stored.push(full(shape, fill));
+      else if (!name) stored.push(tensor(shape, new Float32Array(bytes.buffer.slice(offset, offset + 4 * n))));
+      else {
+        const out = tensor(shape), bits = new Uint16Array(bytes.buffer, offset, n);
+        for (let i = 0; i < n; i++) out.data[i] = halves[bits[i]];
+        stored.push(out);
+      }
+    }
     const unknown = program.steps.map(([name]) => name).filter((name) => !(name in ops));
     if (unknown.length) throw new Error(`net.js has no operation ${[...new Set(unknown)].join(", ")}`);
     const fetch = (a, values) => {
@@ -526,13 +543,14 @@
     // What does not depend on the inputs is worked out here, and a step that was done before is not repeated.
     const known = [...program.inputs.map(() => null), ...stored], earlier = new Map(), first = known.length;
     const todo = [];
-    program.steps.forEach((step, i) => {
+    for (const [i, step] of program.steps.entries()) {
+      yield;
       const key = JSON.stringify(step.slice(0, 2));
       if (earlier.has(key)) todo.push([first + i, earlier.get(key)]);
       else if (used(step).every((u) => known[u])) known[first + i] = done(step, known);
       else todo.push([first + i, step]);
       if (!earlier.has(key)) earlier.set(key, first + i);
-    });
+    }
 
     // After each step, the values whose arrays are free: made by a step, no part of what comes out, used for the last
     // time, also in another shape. The first run shows which values share an array.
@@ -565,14 +583,7 @@
     function made(...inputs) {
       for (const going = run(inputs); ;) { const { done, value } = going.next(); if (done) return value; }
     }
-    // The same for long programs, which awaits what turn() gives after each step, if anything: the page can answer.
-    made.patiently = async (turn, ...inputs) => {
-      for (const going = run(inputs); ;) {
-        const { done, value } = going.next(), wait = turn();
-        if (wait) await wait;
-        if (done) return value;
-      }
-    };
+    made.patiently = (turn, ...inputs) => unhurried(turn, run(inputs));
     return made;
   }
 

@@ -39,6 +39,22 @@ def test_latent_pad(started: Any) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(("id", "least"), [("ask", 300), ("latent", 12), ("hopfield", 12), ("gpt", 20)])
+def test_a_start_lets_the_page_answer(open_page: Any, id: str, least: int) -> None:
+    page, wrong = open_page("demos.html")
+    page.evaluate("""() => {  // time flies: every look at the clock finds that much was computed since the last
+        const now = performance.now.bind(performance), post = MessagePort.prototype.postMessage;
+        let looks = 0;
+        window.turns = 0;
+        performance.now = () => now() + 13 * looks++;
+        MessagePort.prototype.postMessage = function (...given) { window.turns++; return post.apply(this, given); };
+    }""")
+    page.locator(f"#demo-{id} .start").click()
+    page.wait_for_selector(f"#demo-{id}.running", timeout=60_000)
+    assert page.evaluate("window.turns") >= least
+    assert not wrong
+
+
 def test_the_plane_is_a_pad(started: Any) -> None:
     _, demo, _ = started("latent")
     before = shown(demo)["vae-decode"]["z"]
@@ -78,7 +94,6 @@ def test_style_mixer(started: Any) -> None:
     press(demo.get_by_label("Styles on the left"), "ArrowRight", 5)
     press(demo.get_by_label("Strength"), "ArrowLeft", 4)
     page.wait_for_function("document.querySelector('#demo-style .stage').shown?.strength === 0.8")
-    page.wait_for_timeout(300)
     found = shown(demo)
     program = kept("adain", "decode")
     model = AdaIN(AdaINConfig())

@@ -192,6 +192,28 @@ def test_what_a_page_cannot_compute_is_refused() -> None:
         program(lambda a: torch.view_as_complex(a).abs(), R(3, 2))
 
 
+def test_patient_loading_gives_the_same_network_and_lets_the_page_answer() -> None:
+    script = """
+    const Net = require(process.argv[1]), { program, input } = JSON.parse(process.argv[2]);
+    (async () => {
+      let turns = 0;
+      const turn = () => (++turns % 3 ? undefined : Promise.resolve());
+      const net = await Net.load.patiently(turn, program), loaded = turns;
+      const [[found], [wanted]] = [await net.patiently(turn, input), Net.load(program)(input)];
+      console.log(JSON.stringify({ loaded, ran: turns - loaded, found: [...found.data], wanted: [...wanted.data] }));
+    })();
+    """
+    made = program(module(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))), R(1, 3))
+    try:
+        done = assets.node("-e", script, str(NET), json.dumps({"program": made, "input": [0.5, -1, 2]}))
+    except assets.MissingAssets as missing:
+        pytest.skip(str(missing))
+    told = json.loads(done.stdout)
+    assert told["found"] == told["wanted"]
+    assert told["loaded"] > len(made["tensors"])
+    assert told["ran"] > 0
+
+
 def test_parameters_are_stored_in_half_precision_under_their_names() -> None:
     layer = nn.Linear(64, 32)
     made = program(layer, R(1, 64))
