@@ -186,6 +186,23 @@
   addEventListener("hashchange", () => { read(); show(); });
   read();
   show();
+
+  // Problems are laid out when they come into sight, from a guess of their height. Those further down are laid out one
+  // by one while nothing else is to be done, so that where anything is in the page is no guess; those above stay as they
+  // are, for what is read is not to move.
+  const guessed = [...decisions];
+  const idle = window.requestIdleCallback || ((work) => setTimeout(() => work({ timeRemaining: () => 0 }), 50));
+  const settle = (left) => {
+    do {
+      const section = guessed.shift();
+      if (!section) return;
+      if (section.getBoundingClientRect().bottom > 0) section.style.contentVisibility = "visible";
+      section.getBoundingClientRect();
+    } while (left.timeRemaining() > 12);
+    idle(settle);
+  };
+  if (document.readyState === "complete") idle(settle); else addEventListener("load", () => idle(settle));
+
   if (location.hash && !location.hash.includes("=")) {
     const target = document.getElementById(location.hash.slice(1));
     if (target) target.scrollIntoView();

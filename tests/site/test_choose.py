@@ -194,6 +194,14 @@ def test_the_chooser_by_keyboard_and_address(open_page, size):
     assert wrong == []
 
 
+def test_problems_out_of_sight_are_laid_out_when_nothing_else_is_to_be_done(open_page):
+    page, wrong = open_page("choose.html", PHONE)
+    sections = "[...document.querySelectorAll('section.decision')]"
+    page.wait_for_function(f"{sections}.every((s) => getComputedStyle(s).contentVisibility === 'visible')")
+    assert page.evaluate(f"{sections}.filter((s) => s.scrollHeight > s.clientHeight + 1).map((s) => s.id)") == []
+    assert wrong == []
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_patterns_side_by_side(open_page, size, built):
     page, wrong = open_page("compare.html#ids=vae,autoencoder", size)
