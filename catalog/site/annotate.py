@@ -103,7 +103,8 @@ def docstring(text: str) -> str:
             out += ["", f"**{head.rstrip(':')}**", "", textwrap.dedent(body), ""]
         else:
             out.append(part)
-    return re.sub(r"(?<![*\w])\*(?![*])|(?<=\w)\*(?=\w)", r"\\*", "\n".join(out)).strip()
+    arrows = re.sub(r"(?<=\s)->(?=\s)", "→", "\n".join(out))  # a line may end within the two signs
+    return re.sub(r"(?<![*\w])\*(?![*])|(?<=\w)\*(?=\w)", r"\\*", arrows).strip()
 
 
 @dataclass(frozen=True)

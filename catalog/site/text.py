@@ -18,6 +18,8 @@ from markdown_it.rules_inline import StateInline
 
 KEPT = 1 << 16
 """Texts whose HTML is kept: `serve` renders all pages again after each change."""
+_CLOSED = re.compile(r'[(“]?(<span class="arithmatex">\\\([^<]*</span>)[,.;:?!)’”]*')
+"""A formula in a line with the signs that stand against it. What is escaped has no `<`."""
 _INLINE_MATH = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)", re.S)
 
 
@@ -79,16 +81,21 @@ def _parser() -> MarkdownIt:
     return md
 
 
+def _close(html: str) -> str:
+    """No line ends between a formula and the comma behind it or the parenthesis before it: KaTeX allows that."""
+    return _CLOSED.sub(lambda m: m[0] if m[0] == m[1] else f'<span class="closed">{m[0]}</span>', html)
+
+
 @lru_cache(maxsize=KEPT)
 def block(text: str) -> str:
     """Paragraphs, lists, tables and code as HTML without a blank line, which would end a block of raw HTML."""
-    return re.sub(r"\n(?=\n)", "&#10;", _parser().render(text).strip())
+    return re.sub(r"\n(?=\n)", "&#10;", _close(_parser().render(text).strip()))
 
 
 @lru_cache(maxsize=KEPT)
 def inline(text: str) -> str:
     """One line of Markdown as HTML without a paragraph round it."""
-    return _parser().renderInline(" ".join(text.split())).strip()
+    return _close(_parser().renderInline(" ".join(text.split())).strip())
 
 
 def line(text: str) -> str:

@@ -116,6 +116,8 @@ def test_no_blank_line_inside_a_block():
         ("`$a$`", "<code>$a$</code>"),
         (r"\$a\$", "$a$"),
         ("$x < y$", '<span class="arithmatex">\\(x &lt; y\\)</span>'),
+        ("let $x$, y", 'let <span class="closed"><span class="arithmatex">\\(x\\)</span>,</span> y'),
+        ("at ($x$)", 'at <span class="closed">(<span class="arithmatex">\\(x\\)</span>)</span>'),
     ],
 )
 def test_dollars(source: str, html: str):
