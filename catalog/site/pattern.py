@@ -50,6 +50,7 @@ def page(book: Book, entry: Entry) -> str:
         ("Reference, annotated", reference(book, entry)),
         changes(book, entry),
         (f"Related {book.things}", related(book, entry)),
+        ("Read on", onward(book, entry)),
         ("Known uses", bullets(entry.known_uses) if entry.known_uses else ""),
         ("Sources", sources(entry) if entry.sources else ""),
         ("How to cite", citation(book, entry)),
@@ -508,6 +509,27 @@ def relation(book: Book, e: Entry, x: Edge) -> str:
     proof = f'<p class="proof"><a href="{where}">proven: {words(claim)}</a></p>' if x.proven else ""
     beside = f' <a href="../compare.html#ids={e.id},{x.target}">side by side</a>' if x.type == "alternative_to" else ""
     return f'<li><p class="rel">{chip(book.entries[x.target])}{when}{beside}</p>{block(x.relation.why)}{proof}</li>'
+
+
+def onward(book: Book, e: Entry) -> str:
+    """The ways of Learn that lead past the entry: what comes next on each, and what came before."""
+    out = []
+    for way in book.lessons.paths if book.lessons else []:
+        for i, s in enumerate(way.steps):
+            if s.pattern != e.id:
+                continue
+            before, after = way.steps[:i][-1:], way.steps[i + 1 :][:1]
+            following = "".join(
+                f'<p class="next">Next: {chip(book.entries[n.pattern])}</p>{block(n.new)}' for n in after
+            )
+            place = f"Step {i + 1} of {len(way.steps)}" + "".join(
+                f", after {chip(book.entries[b.pattern])}" for b in before
+            )
+            out.append(
+                f'<div class="choice"><h3><a href="../learn/{way.id}.html#{e.id}">{inline(way.title)}</a></h3>'
+                f'<div>{following or "<p>This is where it ends.</p>"}</div><p class="others">{place}</p></div>'
+            )
+    return sized("choices", "".join(out)) if out else ""
 
 
 def uncapitalized(text: str) -> str:

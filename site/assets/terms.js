@@ -1,11 +1,11 @@
-/* Shows what a term means beside it: on pointing, on focus; Escape closes. Screen readers read the description itself. */
+/* Shows what a term means beside it: on pointing, on focus, at a finger's first tap; Escape closes. Screen readers read the description itself. */
 (function () {
   "use strict";
   const shown = document.createElement("div");
   shown.className = "term-tip";
   shown.hidden = true;
   shown.setAttribute("aria-hidden", "true");
-  let owner = null, leaving = 0;
+  let owner = null, leaving = 0, tapped = null;
   const home = document.querySelector(".md-content__inner") || document.body;
   home.append(shown);
 
@@ -36,6 +36,15 @@
     link.addEventListener("focus", () => show(link));
     link.addEventListener("mouseleave", later);
     link.addEventListener("blur", hide);
+    // a finger cannot point: its first tap shows the meaning, the next one follows the link
+    link.addEventListener("pointerdown", ({ pointerType }) => { tapped = pointerType === "touch" && owner !== link ? link : null; });
+    link.addEventListener("click", (event) => {
+      if (tapped === link) {
+        event.preventDefault();
+        show(link);
+      }
+      tapped = null;
+    });
   }
   shown.addEventListener("mouseenter", () => clearTimeout(leaving));
   shown.addEventListener("mouseleave", later);

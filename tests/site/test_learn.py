@@ -170,6 +170,18 @@ def test_a_term_is_explained_on_focus_and_escape_closes(open_page):
     assert wrong == []
 
 
+def test_the_first_tap_explains_a_term_and_the_second_follows_it(open_page):
+    page, wrong = open_page("patterns/vae.html", PHONE, has_touch=True)
+    term = page.locator("a.term").first
+    address, leads = page.url, (term.get_attribute("href") or "").rpartition("/")[2]
+    term.tap()
+    page.wait_for_selector(".term-tip", state="visible")
+    assert page.url == address
+    term.tap()
+    page.wait_for_url(f"**/{leads}")
+    assert wrong == []
+
+
 def test_ticks_are_kept_in_the_browser_alone_and_can_be_taken_back(open_page):
     page, wrong = open_page("learn/games.html")
     assert page.evaluate("localStorage.getItem('way:games')") is None

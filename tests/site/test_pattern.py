@@ -255,6 +255,25 @@ def test_each_relation_stands_once_in_the_group_of_its_type(real: Book, made: di
         assert section.count('<p class="proof">') == sum(bool(x.proven) for x in edges), id
 
 
+def test_a_page_leads_on_along_every_way_past_it(real: Book, made: dict[str, str]):
+    assert real.lessons
+    past = set()
+    for way in real.lessons.paths:
+        for i, s in enumerate(way.steps):
+            past.add(s.pattern)
+            part = made[s.pattern].partition("\n## Read on\n")[2].partition("\n## ")[0]
+            own = part.partition(f'<a href="../learn/{way.id}.html#{s.pattern}">')[2].partition("<h3>")[0]
+            assert f"Step {i + 1} of {len(way.steps)}" in own
+            near = [way.steps[j].pattern for j in (i + 1, i - 1) if 0 <= j < len(way.steps)]
+            assert re.findall(r'class="chip [^"]*" href="(\w+)\.html"', own) == near
+    for id, page in made.items():
+        assert ("## Read on" in page) == (id in past)
+
+
+def test_docstrings_have_arrows_that_no_line_ends_within():
+    assert annotate.docstring("Mean: (B, D) -> (B, Z)\nor (B,)\n-> ()") == "Mean: (B, D) → (B, Z)\nor (B,)\n→ ()"
+
+
 def test_citations_are_bibtex(real: Book, made: dict[str, str]):
     bibtexparser = pytest.importorskip("bibtexparser")
     for id in list(real.entries)[::10]:
