@@ -34,8 +34,9 @@ Demos.add("latent", async (stage, programs, kit) => {
       context.stroke();
       context.fillStyle = ink;
       context.font = "11px sans-serif";
-      context.fillText(`z1, ${low[0].toFixed(0)} to ${high[0].toFixed(0)}`, size - 76, size - 5);
-      context.fillText(`z2, ${low[1].toFixed(0)} to ${high[1].toFixed(0)}`, 4, 12);
+      const span = (i) => `z${i + 1}, ${low[i].toFixed(0)} to ${high[i].toFixed(0)}`.replaceAll("-", "−");
+      context.fillText(span(0), size - 76, size - 5);
+      context.fillText(span(1), 4, 12);
       const [px, py] = [place(z, 0), place(z, 1)];
       context.lineWidth = 2;
       context.beginPath();  // the code: a cross that leaves its middle free

@@ -3,7 +3,7 @@
   "use strict";
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
   const one = (selector, root) => (root || document).querySelector(selector);
-  const WIDE = "div.arithmatex, .katex-display, .md-typeset__scrollwrap, .annotated pre, pre > code";
+  const WIDE = "div.arithmatex, .katex-display, .md-typeset__scrollwrap:not(.table-scroll *), .table-scroll:not([role]), .annotated pre, pre > code";
 
   function reach(boxes) {  // what scrolls is reached by keys; what waits for the eye is told when it is laid out
     const seen = boxes.filter((box) => box.checkVisibility({ contentVisibilityAuto: true }));

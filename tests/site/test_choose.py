@@ -202,6 +202,27 @@ def test_problems_out_of_sight_are_laid_out_when_nothing_else_is_to_be_done(open
     assert wrong == []
 
 
+def test_names_stay_in_sight_while_a_table_scrolls(open_page):
+    page, wrong = open_page("compare.html#ids=vae,gan,ddpm", PHONE)
+    found = page.evaluate("""() => {
+        const box = document.querySelector(".beside .table-scroll"), name = box.querySelector("th[scope=row]");
+        for (const inner of [box, ...box.querySelectorAll("*")]) inner.scrollLeft = 999;
+        const last = box.querySelector("thead th:last-child").getBoundingClientRect();
+        const [at, is] = [box, name].map((e) => e.getBoundingClientRect());
+        return { moved: is.left - at.left, beyond: last.right - at.right };
+    }""")
+    assert abs(found["moved"]) < 1
+    assert abs(found["beyond"]) < 1
+    assert wrong == []
+
+
+def test_a_comparison_is_printed_whole(open_page):
+    page, _ = open_page("compare.html#ids=vae,gan,ddpm,adain", {"width": 700, "height": 900})  # about a page of paper
+    page.emulate_media(media="print")
+    wide = "[...document.querySelectorAll('.beside table')].filter((t) => t.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{wide}.length") == 0
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_patterns_side_by_side(open_page, size, built):
     page, wrong = open_page("compare.html#ids=vae,autoencoder", size)
