@@ -30,7 +30,7 @@
     return el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": label }, made);
   }
   const row = (name, cells, cls = "") => el("tr", { class: cls }, el("th", { scope: "row" }, name), ...cells);
-  const group = (name, n) => el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: String(n + 1) }, name));
+  const group = (name, n) => el("tr", { class: "group" }, el("th", { scope: "rowgroup", colspan: String(n + 1) }, el("span", {}, name)));
 
   function joined(ids) {
     const found = relations.filter(([a, , b]) => ids.includes(a) && ids.includes(b));

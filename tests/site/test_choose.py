@@ -208,10 +208,12 @@ def test_names_stay_in_sight_while_a_table_scrolls(open_page):
         const box = document.querySelector(".beside .table-scroll"), name = box.querySelector("th[scope=row]");
         for (const inner of [box, ...box.querySelectorAll("*")]) inner.scrollLeft = 999;
         const last = box.querySelector("thead th:last-child").getBoundingClientRect();
-        const [at, is] = [box, name].map((e) => e.getBoundingClientRect());
-        return { moved: is.left - at.left, beyond: last.right - at.right };
+        const group = box.querySelector("tr.group span") || box.querySelector("tr.group th");
+        const [at, is, of] = [box, name, group].map((e) => e.getBoundingClientRect());
+        return { moved: is.left - at.left, group: of.left - at.left, beyond: last.right - at.right };
     }""")
     assert abs(found["moved"]) < 1
+    assert abs(found["group"]) < 1
     assert abs(found["beyond"]) < 1
     assert wrong == []
 
