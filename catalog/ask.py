@@ -8,7 +8,6 @@ no turn of phrase fits is a name, or else a problem.
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -17,7 +16,7 @@ from . import names
 from .errors import BadQuestion, NoPath, as_text
 from .prose import plain
 from .recommend import FILLERS
-from .results import Answer, Document
+from .results import Answer, Document, fold
 from .words import typos, words
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class Essentials(Document):
         texts += [f"It can fail: {mode.symptom}" for mode in e.failure_modes]
         lines = [f"{e.name} ({e.id})", "  " + " · ".join(fact for fact in facts if fact)]
         for text in filter(None, texts):
-            lines += textwrap.wrap(plain(text), 100, initial_indent="  ", subsequent_indent="    ")
+            lines += fold(plain(text), "  ")
         return "\n".join(lines)
 
     __str__ = __repr__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import groupby, islice
@@ -14,7 +13,7 @@ from . import graph as graphs
 from .errors import BadQuestion, NoPath, Problem, UnknownPattern, as_text, as_texts, did_you_mean, positive
 from .graph import Edge, RelationKind
 from .prose import passages, plain
-from .results import Answer
+from .results import Answer, fold
 from .stock import Held, Link, Stock, record
 from .vocabulary import OURS, Vocabulary
 
@@ -148,7 +147,7 @@ class Route(Answer):
             lines += [f"  {step.type.replace('_', ' ')}", f"{entry.name} ({entry.id})", *_reason(step, "    ")]
         if self.also:
             said = f"As short: ways through {', '.join(e.id for e in self.also)}."
-            lines += ["", *textwrap.wrap(said, 100)]
+            lines += ["", *fold(said, hang=0)]
         return "\n".join(lines)
 
     __str__ = __repr__
@@ -164,11 +163,7 @@ def _title(of: Related) -> str:
 def _reason(of: Related | Step, indent: str) -> list[str]:
     extra = [f"When: {plain(of.when).rstrip('.')}."] if of.when else []
     extra += [f"Shown by the claim {of.proven}."] if of.proven else []
-    return [
-        line
-        for text in [plain(of.why), *extra]
-        for line in textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent)
-    ]
+    return [line for text in [plain(of.why), *extra] for line in fold(text, indent, 0)]
 
 
 class Catalog:

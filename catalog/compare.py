@@ -13,7 +13,7 @@ from . import measured, sources
 from .errors import BadQuestion, as_texts
 from .measured import Number, amount
 from .prose import plain
-from .results import Answer
+from .results import Answer, fold, width
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .schema import Entry
 
-WIDTH = 100
 COLUMNS = 4
 """Entries that stand in columns; more of them are listed by value."""
+NARROW = 15
+"""Signs that a column has at least; where the terminal is narrower, entries are listed by value too."""
 
 
 @dataclass(frozen=True)
@@ -164,39 +165,39 @@ class Comparison(Answer):
     # -- parts of the printed text
 
     def _table(self) -> list[str]:
-        if len(self.entries) > COLUMNS:
-            return [line for facet in self.differing for line in self._by_value(facet)]
         label = max(map(len, self.differing), default=0)
-        width = (WIDTH - 2 - label) // len(self.entries) - 2
-        lines = [_row("", [e.id for e in self.entries], label, width)]
-        return [line for row in [*lines, *(self._cells(f, label, width) for f in self.differing)] for line in row]
+        each = (width() - 2 - label) // len(self.entries) - 2
+        if len(self.entries) > COLUMNS or each < NARROW:
+            return [line for facet in self.differing for line in self._by_value(facet)]
+        lines = [_row("", [e.id for e in self.entries], label, each)]
+        return [line for row in [*lines, *(self._cells(f, label, each) for f in self.differing)] for line in row]
 
-    def _cells(self, facet: str, label: int, width: int) -> list[str]:
-        return _row(facet, [self.facets[facet].get(id, "") for id in self.ids], label, width)
+    def _cells(self, facet: str, label: int, each: int) -> list[str]:
+        return _row(facet, [self.facets[facet].get(id, "") for id in self.ids], label, each)
 
     def _by_value(self, facet: str) -> list[str]:
         """A facet of many entries: each of its values, and who has it."""
         groups: dict[str, list[str]] = {}
         for id, value in self.facets[facet].items():
             groups.setdefault(value, []).append(id)
-        width = max(len(v) for v in groups)
-        wide = width > 30
+        longest = max(len(v) for v in groups)
+        wide = longest > 30
         lines = [f"  {facet}"]
         for value, ids in groups.items():
-            head = f"    {value}: " if wide else f"    {value:{width}}  "
-            lines += textwrap.wrap(head + ", ".join(ids), WIDTH, subsequent_indent=" " * (6 if wide else len(head)))
+            head = f"    {value}: " if wide else f"    {value:{longest}}  "
+            lines += textwrap.wrap(head + ", ".join(ids), width(), subsequent_indent=" " * (6 if wide else len(head)))
         return lines
 
     def _same(self) -> list[str]:
         same = [f"{f} {self.facets[f][self.ids[0]]}" for f in self.facets if f not in self.differing]
-        return _wrapped("; ".join(same), "  ")
+        return fold("; ".join(same), "  ")
 
     def _joints(self) -> list[str]:
         lines = []
         for j in self.joints:
             when = f" when {plain(j.when)}" if j.when else ""
-            lines += _wrapped(f"{j.source} {j.type.replace('_', ' ')} {j.target}{when}", "  ")
-            lines += [*_wrapped(plain(j.why), "      "), *_evidence(j.shown, "      ")]
+            lines += fold(f"{j.source} {j.type.replace('_', ' ')} {j.target}{when}", "  ")
+            lines += [*fold(plain(j.why), "      "), *_evidence(j.shown, "      ")]
         return lines
 
     def _tests(self) -> list[str]:
@@ -207,18 +208,18 @@ class Comparison(Answer):
                 continue
             claim = next(iter(b.claims.values()))
             if claim != said:
-                lines += [f"  {claim}", *_wrapped(plain(b.statement), "    ")]
+                lines += [f"  {claim}", *fold(plain(b.statement), "    ")]
                 said = claim
             values = [f"{id} {measured.number(v)}{_called(b, id)}" for id, v in b.values.items()]
             unit = "" if b.unit == "1" else f" in {b.unit}"
-            lines += _wrapped(f"{plain(b.what)}{unit}: {'; '.join(values)} [bar {b.bar}]", "      ")
+            lines += fold(f"{plain(b.what)}{unit}: {'; '.join(values)} [bar {b.bar}]", "      ")
         return lines
 
     def _tasks(self) -> list[str]:
         lines = []
         for b in self.beside:
             if b.how == "task":
-                lines += _wrapped(f"{plain(b.what)}", "  ")
+                lines += fold(f"{plain(b.what)}", "  ")
                 lines += [f"    {id} {amount(v, b.unit)}  [{b.claims[id]}]" for id, v in b.values.items()]
         return lines
 
@@ -228,14 +229,14 @@ class Comparison(Answer):
             return []
         if len(self.entries) == 2:
             return ["  No measured number of the one stands beside a number of the other."]
-        return _wrapped("; ".join(f"{a} and {b}" for a, b in pairs), "  ")
+        return fold("; ".join(f"{a} and {b}" for a, b in pairs), "  ")
 
     def _choices(self) -> list[str]:
         lines = []
         for c in self.choices:
             lines.append(f"  {plain(c.problem)}")
             for id, why in c.options.items():
-                lines += _wrapped(f"{id}: {plain(why)}", "    ")
+                lines += fold(f"{id}: {plain(why)}", "    ")
                 lines += _evidence(c.shown[id], "        ")
         return lines
 
@@ -258,7 +259,7 @@ class Comparison(Answer):
             if e.failure_modes:
                 yield f"  {e.id}"
                 for f in e.failure_modes:
-                    yield from _wrapped(f"{f.id.replace('_', ' ')}: {plain(f.symptom)}", "    ")
+                    yield from fold(f"{f.id.replace('_', ' ')}: {plain(f.symptom)}", "    ")
 
 
 def several(cat: Catalog, ids: Iterable[str], verb: str, such_as: str) -> list[Entry]:
@@ -435,31 +436,22 @@ def _settings(beside: Iterable[Beside]) -> str:
 
 def _evidence(n: Number | None, indent: str) -> list[str]:
     """What a claim measured, with its name."""
-    return _wrapped(f"{plain(n.what)}: {n.beside()} [{n.claim}]", indent) if n else []
+    return fold(f"{plain(n.what)}: {n.beside()} [{n.claim}]", indent) if n else []
 
 
 def _called(b: Beside, id: str) -> str:
     return f" ({b.words[id]})" if id in b.words else ""
 
 
-def _row(head: str, cells: Sequence[str], label: int, width: int) -> list[str]:
+def _row(head: str, cells: Sequence[str], label: int, each: int) -> list[str]:
     """A row of a table, cells wrapped."""
-    columns = [textwrap.wrap(c, width, break_long_words=True) or [""] for c in cells]
+    columns = [textwrap.wrap(c, each, break_long_words=True) or [""] for c in cells]
     lines = []
     for i in range(max(map(len, columns))):
-        parts = [(column[i] if i < len(column) else "").ljust(width) for column in columns]
+        parts = [(column[i] if i < len(column) else "").ljust(each) for column in columns]
         lines.append(f"  {(head if i == 0 else ''):{label}}  {'  '.join(parts)}".rstrip())
     return lines
 
 
 def _marked(mark: str, texts: Iterable[str]) -> list[str]:
-    indent = " " * (5 + len(mark))
-    return [
-        line
-        for text in texts
-        for line in textwrap.wrap(plain(text), WIDTH, initial_indent=f"    {mark} ", subsequent_indent=indent)
-    ]
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+    return [line for text in texts for line in fold(plain(text), f"    {mark} ", 0)]

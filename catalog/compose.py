@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .compare import several
 from .prose import plain
-from .results import Answer
+from .results import Answer, fold
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -249,23 +248,23 @@ class Composition(Answer):
         }[self.verdict]  # fmt: skip
         lines = [f"{' + '.join(e.id for e in self.parts)}: {said}"]
         for id in self.undeclared:
-            lines += _wrapped(f"{id} declares no interface: its entry does not say what goes in and comes out.")
+            lines += fold(f"{id} declares no interface: its entry does not say what goes in and comes out.", "  ")
         for gap in self.gaps:
-            lines += ["", f"{gap.target}", *_wrapped(gap.said())]
+            lines += ["", f"{gap.target}", *fold(gap.said(), "  ")]
         for part in self.parts[1:]:
             mine = sorted(self.of(part.id), key=lambda j: not j.strong)
             lines += ["", part.id] if mine else []
-            lines += [line for j in mine for line in _wrapped(j.said())]
+            lines += [line for j in mine for line in fold(j.said(), "  ")]
         if self.back:
             lines += ["", "And back"]
-            lines += [line for j in self.back for line in _wrapped(j.said())]
+            lines += [line for j in self.back for line in fold(j.said(), "  ")]
         if self.open:
             lines += ["", "Left open", *(f"  {text}" for text in self.open)]
         if self.other_order:
-            lines += ["", "In another order", *_wrapped(f"{' + '.join(self.other_order)} fits.")]
+            lines += ["", "In another order", *fold(f"{' + '.join(self.other_order)} fits.", "  ")]
         if self.known:
             lines += ["", "In the catalog"]
-            lines += [line for id, why in self.known for line in _wrapped(f"{id}: {plain(why)}")]
+            lines += [line for id, why in self.known for line in fold(f"{id}: {plain(why)}", "  ")]
         return "\n".join(lines)
 
     __str__ = __repr__
@@ -531,7 +530,3 @@ def words(name: str) -> str:
 
 def _list(values: Sequence[str]) -> str:
     return ", ".join(map(words, values))
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")

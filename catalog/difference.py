@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from . import compare, sources
 from .errors import BadQuestion
 from .prose import plain
-from .results import Document
+from .results import Document, fold
 from .sources import Class
 
 if TYPE_CHECKING:
@@ -121,17 +121,17 @@ class Diff(Document):
         lines = [f"From {self.a.name} ({self.a.id}) to {self.b.name} ({self.b.id})"]
         if self.how:
             title = f"Code: {added} lines added, {removed} removed" if self.code else "Code"
-            lines += ["", title, *_wrapped(self.how)]
+            lines += ["", title, *fold(self.how, "  ")]
         for part in self.code:
             lines += ["", f"  {part.name}, {part.change}", *(f"    {line}".rstrip() for line in part.lines)]
         if self.kept:
-            lines += ["", *_wrapped(f"The same: {', '.join(self.kept)}")]
+            lines += ["", *fold(f"The same: {', '.join(self.kept)}", "  ")]
         for field, group in groupby(self.fields, key=lambda f: f.field):
             fields = list(group)
             lines += ["", field.capitalize().replace("_", " "), *(line for f in fields for line in _field(f))]
             # what falls away can be read in the old entry
             gone = [_called(f) for f in fields if f.change == "removed" and f.name]
-            lines += _wrapped(f"- {'; '.join(gone)}") if gone else []
+            lines += fold(f"- {'; '.join(gone)}", "  ") if gone else []
         return "\n".join(lines)
 
     __str__ = __repr__
@@ -300,15 +300,15 @@ def _entry(a: Entry, b: Entry) -> Iterator[Field]:
 def _field(f: Field) -> list[str]:
     """Lines for what was changed or added."""
     if f.field == "facets":
-        return _wrapped(f"{f.name}: {f.before or 'nothing'} -> {f.after or 'nothing'}")
+        return fold(f"{f.name}: {f.before or 'nothing'} -> {f.after or 'nothing'}", "  ")
     name = _called(f)
     if f.change == "changed":
         lines = [f"  {name}"] if name else []
-        return [*lines, *_wrapped(f"- {f.before}", "    "), *_wrapped(f"+ {f.after}", "    ")]
+        return [*lines, *fold(f"- {f.before}", "    "), *fold(f"+ {f.after}", "    ")]
     if f.change == "removed" and name:
         return []
     sign, text = ("+", f.after) if f.change == "added" else ("-", f.before)
-    return _wrapped(f"{sign} {name}{': ' if name and text else ''}{text}")
+    return fold(f"{sign} {name}{': ' if name and text else ''}{text}", "  ")
 
 
 def _called(f: Field) -> str:
@@ -317,7 +317,3 @@ def _called(f: Field) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent + "  ")

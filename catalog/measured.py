@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from . import evidence
 from .errors import BadQuestion, as_text, as_texts, did_you_mean
 from .prose import plain
-from .results import Answer
+from .results import Answer, fold
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -111,10 +110,10 @@ class Claims(list[Number], Answer):
             numbers = list(group)
             first = numbers[0]
             state = "" if first.status == "holds" else f", {first.status}"
-            lines += ["", f"{id} ({first.kind}{state})", *_wrapped(plain(first.statement), "  ")]
+            lines += ["", f"{id} ({first.kind}{state})", *fold(plain(first.statement), "  ")]
             lines += [f"  Proves: {p.replace('_', ' ', p.count('_') - p.split()[1].count('_'))}" for p in first.proves]
             for n in numbers:
-                lines += _wrapped(f"{plain(n.what)}: {n.beside()}", "    ")
+                lines += fold(f"{plain(n.what)}: {n.beside()}", "    ")
         return "\n".join(lines)
 
     __str__ = __repr__
@@ -264,7 +263,3 @@ def _speaks(n: Number, text: str) -> bool:
 
 def _or(words: Iterable[str]) -> str:
     return ", ".join(words)
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent + "  ")

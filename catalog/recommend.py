@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest, nsmallest
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .errors import BadQuestion, as_text, positive
 from .facets import Condition, Wanted, positions, values_of
 from .prose import plain
-from .results import Answer
+from .results import Answer, fold
 from .search import LONGEST, MEANT
 from .words import COMMON, stem, words
 
@@ -149,12 +148,12 @@ class Recommendations(list[Recommendation], Answer):
     def __repr__(self) -> str:
         lines = [f'understood: {condition} (from "{said}")' for condition, said in self.understood.items()]
         if self.decision:
-            lines += ["", f"{self.decision.problem}: what decides", *_bullets(self.decision.forces, "  * ")]
+            lines += ["", *fold(f"{self.decision.problem}: what decides"), *_bullets(self.decision.forces, "  * ")]
         for i, r in enumerate(self, 1):
             lines += ["", f"{i}. {r.name} ({r.id}), {r.score:.2f}"]
             lines += [*_bullets((x.text for x in r.why), "  + "), *_bullets((x.text for x in r.why_not), "  - ")]
         if self.note:
-            lines += ["", *textwrap.wrap(self.note, 100)]
+            lines += ["", *fold(self.note, hang=0)]
         if self.near:
             misses = (f"{n.name} ({n.id}): {n.says}" for n in self.near)
             lines += ["", "Would fit but for one facet", *_bullets(misses, "  ")]
@@ -164,12 +163,7 @@ class Recommendations(list[Recommendation], Answer):
 
 
 def _bullets(texts: Iterable[str], sign: str) -> list[str]:
-    indent = " " * 4
-    return [
-        line
-        for text in texts
-        for line in textwrap.wrap(plain(text), 100, initial_indent=sign, subsequent_indent=indent)
-    ]
+    return [line for text in texts for line in fold(plain(text), sign, 4 - len(sign))]
 
 
 def recommend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,25 @@ from .prose import plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+WIDEST = 100
+"""Columns of printed text; longer lines are hard to read."""
+
+
+def width() -> int:
+    """Columns that printed text may have: those of the terminal, if it is narrower and one sees what is printed."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return WIDEST
+    import shutil
+
+    return min(WIDEST, max(40, shutil.get_terminal_size((WIDEST, 0)).columns))
+
+
+def fold(text: str, first: str = "", hang: int = 2) -> list[str]:
+    """Lines of a text; `first` stands before it, and the lines below begin so many columns further right."""
+    import textwrap
+
+    return textwrap.wrap(text, width(), initial_indent=first, subsequent_indent=" " * (len(first) + hang))
 
 
 class Answer:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import re
-import textwrap
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import as_texts, positive
 from .prose import plain
-from .results import Answer
+from .results import Answer, fold
 
 if TYPE_CHECKING:
     from .catalog import Catalog
@@ -525,5 +524,5 @@ def first_sentence(text: str) -> str:
 
 
 def wrapped(text: str, indent: int) -> list[str]:
-    """Lines of at most 100 characters."""
-    return textwrap.wrap(text, 100, initial_indent=" " * indent, subsequent_indent=" " * indent)
+    """Lines that all begin so far to the right."""
+    return fold(text, " " * indent, 0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..results import fold
 from .choose import ConditionText, where
 from .shell import PATTERN, as_json, cli, count, emit, example, headed, loaded, table
 
@@ -135,7 +135,7 @@ def search(text: tuple[str, ...], limit: int, as_json: bool) -> None:
         for h in hits:
             click.echo(click.style(h.name, bold=True) + f" ({h.id})")
             said = h.snippet if h.section in NAMED else f"{h.section.replace('_', ' ')}: {h.snippet}"
-            click.echo(textwrap.fill(said, 100, initial_indent="    ", subsequent_indent="    "))
+            click.echo("\n".join(fold(said, "    ", 0)))
     if not hits:
         click.echo(f"nothing speaks of {asked!r}", err=True)
         raise click.exceptions.Exit(1)
@@ -149,12 +149,11 @@ def page(cat: Catalog, entry: Entry, measured: dict[str, str]) -> str:
     from ..prose import plain
 
     def paragraphs(text: str) -> list[str]:
-        parts = [plain(p) for p in text.split("\n\n") if p.strip()]
-        filled = "\n\n".join(textwrap.fill(p, 98, initial_indent="  ", subsequent_indent="  ") for p in parts)
-        return filled.split("\n") if filled else []
+        parts = [fold(plain(p), "  ", 0) for p in text.split("\n\n") if p.strip()]
+        return [line for i, part in enumerate(parts) for line in [""] * (i > 0) + part]
 
     def bullets(items: Iterable[str]) -> list[str]:
-        return [textwrap.fill(plain(i), 98, initial_indent="  - ", subsequent_indent="    ") for i in items]
+        return [line for i in items for line in fold(plain(i), "  - ", 0)]
 
     e, family = entry, cat.titles.get(entry.family, entry.family)
     level = f"difficulty {e.difficulty} of 5" if e.difficulty else None

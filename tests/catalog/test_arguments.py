@@ -158,3 +158,14 @@ def test_a_full_disk_is_a_line_and_no_traceback() -> None:
 )
 def test_words_of_the_field_in_other_languages_are_understood(real: Catalog, text: str, expected: str) -> None:
     assert expected in real.search(text).ids[:5]
+
+
+@pytest.mark.parametrize("columns", [60, 140])
+def test_lines_are_as_long_as_the_terminal_and_no_longer_than_a_hundred(
+    real: Catalog, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    asked = [real.path("vae", "gan"), real.explain("vae", "gan"), real.recommend("posterior collapse")]
+    assert max(len(line) for a in asked for line in str(a).split("\n")) in range(95, 101)  # nobody sees it
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert max(len(line) for a in asked for line in str(a).split("\n")) in range(55, min(columns, 100) + 1)
