@@ -41,8 +41,9 @@ def changed(model: ToolUse, **settings) -> ToolUse:
 
 @cache
 def accuracy(seed: int, kind: str, max_calls: int = 4) -> float:
+    model = changed(trained(seed), max_calls=max_calls)
     seed_all("questions")
-    return task(True).right(changed(trained(seed), max_calls=max_calls), KINDS[kind])
+    return task(True).right(model, KINDS[kind])
 
 
 def answers(model: ToolUse, questions: list[str]) -> list[str]:
@@ -56,8 +57,9 @@ def answers(model: ToolUse, questions: list[str]) -> list[str]:
 
 
 def test_products_are_exact_with_a_calculator(claim):
+    alone = [trained(seed, tools=False) for seed in SEEDS[:1]]
     seed_all("questions")
-    without = [task(False).right(trained(seed, tools=False), KINDS["product"]) for seed in SEEDS[:1]]
+    without = [task(False).right(model, KINDS["product"]) for model in alone]
     claim.measure("product", [accuracy(seed, "product") for seed in SEEDS], baseline=without)
 
     entries = task(True).entries

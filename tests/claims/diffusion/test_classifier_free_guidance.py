@@ -35,8 +35,9 @@ def guided(model: ClassifierFreeGuidance, scale: float) -> ClassifierFreeGuidanc
 @cache
 def drawn(scale: float) -> Tensor:
     """The digits that held-out labels ask for, from the same noise at every scale: (360, 1, 8, 8)."""
+    model = guided(trained(), scale)
     seed_all("digits")
-    return guided(trained(), scale).sample(360, digits()[1][:360]).clamp(0, 1)
+    return model.sample(360, digits()[1][:360]).clamp(0, 1)
 
 
 def spread(x: Tensor, y: Tensor) -> float:

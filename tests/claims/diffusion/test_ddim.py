@@ -34,8 +34,9 @@ def in_steps(model: DDIM, steps: int) -> DDIM:
 
 def digits_drawn(steps: int, eta: float, seed: int, n: int = 360) -> Tensor:
     """Digits of the trained network from the noise of this seed: (n, 1, 8, 8)."""
+    model = trained()
     seed_all("digits", seed)
-    return draw(trained(), n, None, steps, eta).clamp(0, 1)
+    return draw(model, n, None, steps, eta).clamp(0, 1)
 
 
 def same_noise(model: DDPM, n: int = 8) -> Tensor:
@@ -142,8 +143,9 @@ def test_few_steps_do_better_without_noise(claim):
     def distances(steps: int, eta: float, seeds: int = 3) -> list[float]:
         return [frechet(test, digits_drawn(steps, eta, s).flatten(1)) for s in range(seeds)]
 
+    model = trained()
     seed_all("ancestral")
-    ancestral = [frechet(test, DDPM.sample(trained(), 360).clamp(0, 1).flatten(1)) for _ in range(3)]
+    ancestral = [frechet(test, DDPM.sample(model, 360).clamp(0, 1).flatten(1)) for _ in range(3)]
     floor, twenty = frechet(test, train), distances(20, 0.0)
     claim.measure("five_steps", distances(5, 0.0), baseline=distances(5, 1.0))
     claim.measure("twenty_steps", twenty, baseline=ancestral)
@@ -228,6 +230,7 @@ def test_more_steps_find_the_noise_of_an_image(claim):
 def test_noise_found_for_clean_images_is_too_small(claim):
     model, x = trained(), 2 * digits()[0][:200] - 1
     upward = levels(model, 97)[::-1]
+    seed_all("first level")
     seed_all("first level")
     first = model.noised(x, torch.ones(len(x), dtype=torch.long), torch.randn_like(x))
     clean, touched = walk(model, x, upward), walk(model, first, upward[1:])

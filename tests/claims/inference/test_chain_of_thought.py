@@ -71,8 +71,9 @@ def test_steps_make_parity_learnable(claim):
     lines = ["seed 0, temperature 0.1", ""]
     for name, kept in (("all steps", None), ("no steps", 0)):
         x, y = (a[:5] for a in worked(kept).splits["test"])
+        model = trained(kept, 0)
         seed_all(0)
-        written = trained(kept, 0).sample(len(y), y)
+        written = model.sample(len(y), y)
         rows = ["".join(worked(kept).facts["characters"][i] for i in ids) for ids in written.tolist()]
         truth = worked(kept).answers(x)
         lines += [f"{name:<12}{text:<38}true answer {answer}" for text, answer in zip(rows, truth, strict=True)]
