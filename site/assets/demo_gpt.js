@@ -67,7 +67,7 @@ Demos.add("gpt", async (stage, programs, kit) => {
     page.replaceChildren(...text.map((id, i) => el("span", { style: `--look: ${((row[i] / most) * 40).toFixed(1)}%` }, characters[id])));
     const share = (i) => `${(100 * (p[i] || whole[i])).toFixed(1)}`;
     bars.replaceChildren(...order.slice(0, 8).map((i) => el("li", {}, el("code", {}, shownAs(characters[i])), el("span", { class: p[i] ? "bar" : "bar cut", style: `--share: ${share(i)}%` }), p[i] ? `${share(i)} %` : "cut off")));
-    const [kept, again] = work(text.length, first), count = (v) => v.toLocaleString("en");
+    const [kept, again] = work(text.length, first), count = (v) => String(v).replace(/\B(?=(\d{3})+$)/g, ",");  // toLocaleString takes its time at first
     const time = (way) => (spent[way][1] ? `${(spent[way][0] / spent[way][1]).toFixed(1)} ms` : "–");
     const rows = [["Token passes", count(kept[0]), count(again[0])], ["Multiply-adds, million", (kept[1] / 1e6).toFixed(1), (again[1] / 1e6).toFixed(1)], ["Time for a character here", time("with"), time("without")]];
     counter.replaceChildren(...rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((c) => el("td", {}, c)))));
