@@ -69,7 +69,7 @@ Demos.add("latent", async (stage, programs, kit) => {
   }
 
   const sides = [], draw = Net.normal(7);
-  sides.push(...[await side("Autoencoder", "autoencoder-decode"), await side("VAE", "vae-decode")]);
+  sides.push(await side("Autoencoder", "autoencoder-decode"), await side("VAE", "vae-decode"));
   const both = () => { const z = [draw(), draw()]; for (const s of sides) s.move(z); };
   const classes = kit.colors.map((color, digit) => el("span", {}, el("i", { style: `background: ${color}`, "aria-hidden": "true" }), String(digit)));
   stage.append(el("p", { class: "key" }, "Class of a held-out digit: ", ...classes), el("div", { class: "halves" }, ...sides.map((s) => s.node)), el("p", { class: "controls" }, kit.button("Draw a code from N(0, I) for both", both)));

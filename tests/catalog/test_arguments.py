@@ -85,7 +85,7 @@ def test_names_that_may_be_mistyped_stand_before_those_that_resemble(real: Catal
     assert caught.value.near[0] == near
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)  # a second; it was minutes
 @pytest.mark.parametrize("text", ["a" * 100_000, "my gan " * 3_000, "ab-" * 20_000, "what fixes " * 3_000])
 def test_what_nobody_would_type_is_answered_soon(real: Catalog, text: str) -> None:
     for verb in (real.search, real.recommend, real.fixes, real.ask):

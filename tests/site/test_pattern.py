@@ -453,21 +453,23 @@ def test_a_page_with_differences_and_long_code_is_accessible(open_page, viewport
     assert not wrong
 
 
+RESTS = """([id, low, high, last]) => {
+    const top = document.getElementById(id).getBoundingClientRect().top, now = performance.now();
+    if (window.topBefore !== top) [window.topBefore, window.since] = [top, now];
+    const end = last && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+    return now - window.since > 400 && top >= low && (top < high || (end && top < innerHeight));
+}"""
+"""Whether an element has come to rest between two heights of the window, or on its last screen."""
+
+
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_jumps_land_though_what_lies_between_is_laid_out_late(open_page, site, viewport):
     page, wrong = open_page(f"patterns/{site.ordinary}.html", viewport)
     far = page.locator(".cite-as h3").first
     assert not far.evaluate("e => e.checkVisibility({contentVisibilityAuto: true})"), "it is laid out at once"
-    there = """id => {
-        const top = document.getElementById(id).getBoundingClientRect().top;
-        const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
-        return top >= 0 && (top < 160 || (end && top < innerHeight));
-    }"""
     for id in ("sources", "L60", "evidence", "failure-modes", "how-to-cite", "L30"):
         page.evaluate("id => { location.hash = id }", id)
-        page.wait_for_function(there, arg=id)
-        page.wait_for_timeout(300)
-        assert page.evaluate(there, id), id
+        page.wait_for_function(RESTS, arg=[id, 0, 160, True])
     assert not wrong
 
 
@@ -477,7 +479,4 @@ def test_a_jump_ends_where_it_leads(open_page, id, viewport):
     page, _ = open_page(f"patterns/{id}.html#related-patterns", viewport)
     for goal in ("related-patterns", "evidence", "related-patterns", "problem"):
         page.evaluate("goal => { location.hash = goal }", goal)
-        top = "document.getElementById(location.hash.slice(1)).getBoundingClientRect().top"
-        page.wait_for_function(f"Math.abs({top} - 68) < 40")  # below the header
-        page.wait_for_timeout(200)
-        assert abs(page.evaluate(top) - 68) < 40, goal
+        page.wait_for_function(RESTS, arg=[goal, 28, 108, False])  # below the header
